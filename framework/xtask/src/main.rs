@@ -1,2 +1,178 @@
 #![doc = include_str!("../README.md")]
-fn main() {}
+
+mod child;
+mod needs;
+mod report;
+mod skips;
+mod steps;
+mod summary;
+mod test;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Exit codes of `cargo xtask test`; 2 is clap's, for a command line it does not understand.
+const FAILED: u8 = 1;
+const SKIPPED: u8 = 3;
+const NOT_DONE: u8 = 4;
+
+const EXIT_CODES: &str = "\
+Exit codes of test:
+  0  everything that ran passed
+  1  at least one step failed
+  2  the command line was not understood
+  3  under CI=true something was skipped that docs/skips.md does not list
+  4  xtask could not do its own work; the message says why
+demo and bench end with the exit code of the program they run.";
+
+/// The benches of the crate `onsync`, in the order in which they run.
+const BENCHES: [&str; 4] = ["first_sync", "delta", "push", "memory"];
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Demo, tests and benches of OnSync."
+)]
+#[command(after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build the onsync binary and run `onsync demo`: a server, two devices, an offline edit.
+    #[command(disable_help_flag = true)]
+    Demo {
+        /// Passed on to `onsync demo` (`--once`, `--help`, …).
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<OsString>,
+    },
+    /// Run every check and every test, and set up what they need.
+    Test {
+        /// Leave out clippy, wasm32, rustdoc and the tests named slow_…: under four minutes once built.
+        #[arg(long)]
+        quick: bool,
+        /// Install missing system packages with apt-get (needs root). CI=true does so too.
+        #[arg(long)]
+        install: bool,
+    },
+    /// Run the benches, all of them or the named ones, in the release profile.
+    Bench {
+        /// Which benches; none named runs all.
+        #[arg(value_parser = BENCHES)]
+        names: Vec<String>,
+        /// Passed on to each bench, after `--`.
+        #[arg(last = true)]
+        flags: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Task::Demo { flags } => child::hand_over(demo(&flags)),
+        Task::Test { quick, install } => {
+            let ci = std::env::var("CI").is_ok_and(|value| value == "true");
+            test::run(test::Options {
+                quick,
+                install: install || ci,
+                ci,
+            })
+        }
+        Task::Bench { names, flags } => child::hand_over(bench(&names, &flags)),
+    }
+}
+
+/// The development profile on purpose: it is warm after the tests, dependencies are optimised in it, and a
+/// release build would cost a newcomer minutes before the first line of the demo.
+fn demo(flags: &[OsString]) -> std::process::Command {
+    let mut command = child::cargo();
+    command
+        .args(["run", "--package", "onsync-cli", "--bin", "onsync", "--", "demo"])
+        .args(flags);
+    command
+}
+
+fn bench(names: &[String], flags: &[OsString]) -> std::process::Command {
+    let mut command = child::cargo();
+    command.args(["bench", "--package", "onsync"]);
+    let chosen = BENCHES
+        .iter()
+        .filter(|bench| names.is_empty() || names.iter().any(|name| name == *bench));
+    for bench in chosen {
+        command.args(["--bench", bench]);
+    }
+    if !flags.is_empty() {
+        command.arg("--").args(flags);
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn words(command: &std::process::Command) -> Vec<String> {
+        command
+            .get_args()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn demo_passes_every_flag_on_even_help() {
+        let arguments = Arguments::try_parse_from(["xtask", "demo", "--once", "--help"]).unwrap();
+        let Task::Demo { flags } = arguments.command else {
+            panic!("expected demo")
+        };
+        assert_eq!(words(&demo(&flags))[5..], ["--", "demo", "--once", "--help"]);
+    }
+
+    #[test]
+    fn bench_without_a_name_runs_all_of_them() {
+        let words = words(&bench(&[], &[]));
+        assert_eq!(
+            words.iter().filter(|word| *word == "--bench").count(),
+            BENCHES.len()
+        );
+        assert!(!words.contains(&"--".to_owned()));
+    }
+
+    #[test]
+    fn bench_runs_the_named_ones_and_passes_flags_on() {
+        let line = ["xtask", "bench", "push", "delta", "--", "--rows", "1000"];
+        let Task::Bench { names, flags } = Arguments::try_parse_from(line).unwrap().command else {
+            panic!("expected bench")
+        };
+        let expected = [
+            "bench",
+            "--package",
+            "onsync",
+            "--bench",
+            "delta",
+            "--bench",
+            "push",
+            "--",
+            "--rows",
+            "1000",
+        ];
+        assert_eq!(words(&bench(&names, &flags)), expected);
+    }
+
+    #[test]
+    fn an_unknown_bench_is_refused_with_the_known_ones() {
+        let error = Arguments::try_parse_from(["xtask", "bench", "speed"])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("first_sync, delta, push, memory"), "{error}");
+    }
+}

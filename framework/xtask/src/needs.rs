@@ -1,0 +1,163 @@
+//! What a step needs on the machine, whether it is there, and how it gets there.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::child::{root, succeeds};
+
+/// The target every crate that goes into a browser is checked for.
+pub(crate) const WASM: &str = "wasm32-unknown-unknown";
+
+/// Something a step cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A program of the system, and the Debian package that brings it.
+    Program {
+        name: &'static str,
+        package: &'static str,
+    },
+    /// A component of the Rust toolchain and the cargo command it brings.
+    Component {
+        name: &'static str,
+        command: &'static str,
+    },
+    /// The standard library for [`WASM`].
+    WasmTarget,
+}
+
+impl Need {
+    /// Makes sure that the need is met. Toolchain parts are added through rustup without asking, system packages only
+    /// if `install` is set. The error says what is missing and which command brings it.
+    pub(crate) fn meet(self, install: bool) -> Result<(), String> {
+        if self.is_met() {
+            return Ok(());
+        }
+        match self {
+            Self::Program { name, package } => install_package(name, package, install),
+            Self::Component { name, .. } => add_by_rustup(&["component", "add", name]),
+            Self::WasmTarget => add_by_rustup(&["target", "add", WASM]),
+        }?;
+        if self.is_met() {
+            Ok(())
+        } else {
+            Err(format!("{self:?} was installed but is still not found"))
+        }
+    }
+
+    fn is_met(self) -> bool {
+        match self {
+            Self::Program { name, .. } => succeeds(Command::new(name).arg("--version")),
+            Self::Component { command, .. } => succeeds(Command::new("cargo").args([command, "--version"])),
+            Self::WasmTarget => {
+                let mut rustc = Command::new("rustc");
+                let asked = rustc
+                    .args(["--print", "target-libdir", "--target", WASM])
+                    .current_dir(root())
+                    .output();
+                asked.is_ok_and(|answer| Path::new(String::from_utf8_lossy(&answer.stdout).trim()).is_dir())
+            }
+        }
+    }
+}
+
+fn add_by_rustup(words: &[&str]) -> Result<(), String> {
+    let line = format!("rustup {}", words.join(" "));
+    println!("$ {line}");
+    match Command::new("rustup").args(words).current_dir(root()).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(format!("`{line}` failed; run it by hand to see why")),
+        Err(_) => Err(format!(
+            "there is no rustup here to run `{line}`; add it to the toolchain by hand"
+        )),
+    }
+}
+
+fn install_package(name: &str, package: &str, install: bool) -> Result<(), String> {
+    let by_hand = install_line(package, is_root());
+    if !install {
+        return Err(format!(
+            "the program {name} is not installed; run `{by_hand}`, or pass --install"
+        ));
+    }
+    if !succeeds(Command::new("apt-get").arg("--version")) {
+        return Err(format!(
+            "the program {name} is not installed and there is no apt-get here; install it by hand"
+        ));
+    }
+    if !is_root() {
+        return Err(format!(
+            "the program {name} is not installed and installing needs root; run `{by_hand}`"
+        ));
+    }
+    for words in [
+        vec!["update"],
+        vec!["install", "--yes", "--no-install-recommends", package],
+    ] {
+        println!("$ apt-get {}", words.join(" "));
+        let ended = Command::new("apt-get")
+            .args(&words)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .status();
+        if !ended.is_ok_and(|status| status.success()) && words.len() > 1 {
+            return Err(format!("`{by_hand}` failed; run it by hand to see why"));
+        }
+    }
+    Ok(())
+}
+
+/// The command a person types to get `package`.
+fn install_line(package: &str, root: bool) -> String {
+    format!(
+        "{}apt-get install --yes {package}",
+        if root { "" } else { "sudo " }
+    )
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).trim() == "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABSENT: Need = Need::Program {
+        name: "onsync-no-such-program",
+        package: "onsync-no-such-package",
+    };
+
+    #[test]
+    fn a_missing_program_is_named_with_the_command_that_brings_it() {
+        let reason = ABSENT.meet(false).unwrap_err();
+        assert!(
+            reason.contains("onsync-no-such-program is not installed"),
+            "{reason}"
+        );
+        assert!(
+            reason.contains("apt-get install --yes onsync-no-such-package"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn the_printed_command_asks_for_root_only_where_it_is_needed() {
+        assert_eq!(install_line("sqlite3", true), "apt-get install --yes sqlite3");
+        assert_eq!(
+            install_line("sqlite3", false),
+            "sudo apt-get install --yes sqlite3"
+        );
+    }
+
+    #[test]
+    fn a_program_that_is_there_is_met() {
+        assert_eq!(
+            Need::Program {
+                name: "cargo",
+                package: "cargo"
+            }
+            .meet(false),
+            Ok(())
+        );
+    }
+}

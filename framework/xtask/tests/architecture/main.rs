@@ -1,0 +1,188 @@
+//! The rules of the house as tests: which crate may name which, and what every crate and file looks like.
+//!
+//! The rules themselves are pure functions over small values; only this file reads the workspace.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of a test fail by panicking, as the test does"
+)]
+
+mod arrows;
+mod graph;
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use graph::{Graph, Role};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// Every Rust file below `folder` with its text, generated folders left out.
+fn rust_files(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return files;
+    };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            files.push((path, text));
+        }
+    }
+    files
+}
+
+/// Every Rust file of the workspace, named from its root.
+fn all_rust_files() -> Vec<(String, String)> {
+    let root = root();
+    let folders = ["framework", "patterns", "adapters", "examples"];
+    let files = folders.iter().flat_map(|folder| rust_files(&root.join(folder)));
+    let named = files.map(|(path, text)| (path.strip_prefix(&root).unwrap().display().to_string(), text));
+    named.collect()
+}
+
+#[track_caller]
+fn assert_none(rule: &str, violations: &[String]) {
+    assert!(violations.is_empty(), "{rule}:\n- {}", violations.join("\n- "));
+}
+
+#[test]
+fn arrows_between_crates_point_one_way() {
+    assert_none(
+        "docs/architecture.md, \"Arrows\"",
+        &arrows::violations(&Graph::of_workspace(&root())),
+    );
+}
+
+#[test]
+fn core_engine_and_server_name_no_pattern_and_no_adapter() {
+    let graph = Graph::of_workspace(&root());
+    let plug_ins: Vec<&str> = graph
+        .named(|role| matches!(role, Role::Pattern | Role::Adapter))
+        .collect();
+    let mut violations = Vec::new();
+    for (path, text) in all_rust_files() {
+        let bound = ["core", "engine", "server"].map(|name| format!("framework/{name}/src/"));
+        if bound.iter().any(|folder| path.starts_with(folder)) {
+            violations.extend(text::names_a_crate(&path, &text, &plug_ins));
+        }
+    }
+    assert_none(
+        "core, engine and server know patterns and adapters by registry names only",
+        &violations,
+    );
+}
+
+#[test]
+fn every_crate_has_its_readme_as_front_page_and_the_lints_of_the_workspace() {
+    let mut violations = Vec::new();
+    for krate in &Graph::of_workspace(&root()).crates {
+        let name = &krate.name;
+        if !krate.folder.join("README.md").is_file() {
+            violations.push(format!(
+                "{name}: README.md is missing; write what the crate is for"
+            ));
+        }
+        let front = std::fs::read_to_string(&krate.front_page).unwrap();
+        if !text::has_readme_as_front_page(&front) {
+            let page = krate.front_page.display();
+            violations.push(format!("{name}: {page} does not begin with {}", text::FRONT_PAGE));
+        }
+        let manifest = std::fs::read_to_string(krate.folder.join("Cargo.toml")).unwrap();
+        if !text::takes_workspace_lints(&manifest) {
+            violations.push(format!("{name}: Cargo.toml lacks `[lints] workspace = true`"));
+        }
+    }
+    assert_none("CONTRIBUTING.md, \"A crate\"", &violations);
+}
+
+#[test]
+fn every_plug_in_runs_its_conformance_suite_in_tests() {
+    let graph = Graph::of_workspace(&root());
+    let plug_ins = graph
+        .crates
+        .iter()
+        .filter(|krate| matches!(krate.role, Role::Pattern | Role::Adapter));
+    let without = plug_ins.filter(|krate| rust_files(&krate.folder.join("tests")).is_empty());
+    let violations: Vec<_> = without
+        .map(|krate| format!("{}: no test in its folder tests/", krate.name))
+        .collect();
+    assert_none(
+        "conformance runs live in tests/ of each pattern and adapter",
+        &violations,
+    );
+}
+
+#[test]
+fn unsafe_code_is_forbidden_for_the_whole_workspace() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(
+        manifest.contains("unsafe_code = \"forbid\""),
+        "Cargo.toml no longer forbids unsafe code"
+    );
+}
+
+#[test]
+fn there_are_no_other_top_level_folders() {
+    let known = [
+        "framework",
+        "patterns",
+        "adapters",
+        "examples",
+        "docs",
+        ".ci",
+        ".cargo",
+        ".config",
+    ];
+    let outside_the_house = ["target", ".git"];
+    let mut violations = Vec::new();
+    for entry in std::fs::read_dir(root()).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let allowed = known.contains(&name.as_str()) || outside_the_house.contains(&name.as_str());
+        if entry.path().is_dir() && !allowed {
+            violations.push(format!("{name}/: move it below one of {}", known.join(", ")));
+        }
+    }
+    assert_none("the house has these rooms and no others", &violations);
+}
+
+#[test]
+fn files_stay_under_500_lines() {
+    let files = all_rust_files();
+    let violations: Vec<_> = files
+        .iter()
+        .filter_map(|(path, text)| text::too_long(path, text))
+        .collect();
+    assert_none("a new file before 500 lines", &violations);
+    let functions: Vec<_> = files
+        .iter()
+        .flat_map(|(path, text)| text::long_functions(path, text))
+        .collect();
+    if !functions.is_empty() {
+        eprintln!("functions over 70 lines, to be parted when they are next touched:");
+        functions.iter().for_each(|function| eprintln!("- {function}"));
+    }
+}
+
+#[test]
+fn no_test_is_ignored_silently() {
+    let files = all_rust_files();
+    let violations: Vec<_> = files
+        .iter()
+        .flat_map(|(path, text)| text::ignored_tests(path, text))
+        .collect();
+    assert_none(
+        "a test that cannot run says SKIPPED, see CONTRIBUTING.md",
+        &violations,
+    );
+}
