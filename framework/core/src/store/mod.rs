@@ -1,0 +1,4 @@
+//! The seams for storage: [`local`] on the device, [`server`] on the server.
+
+pub mod local;
+pub mod server;
