@@ -15,9 +15,15 @@ const WORD: &str = "SKIPPED";
 /// The page that lists the skips allowed under `CI=true`.
 pub(crate) const PAGE: &str = "docs/skips.md";
 
-/// Reads a line `SKIPPED <name>: <reason>`.
+/// Reads a line `SKIPPED <name>: <reason>`. On a machine with one core the line begins with `test <name> ... `, which the
+/// harness has printed before it.
 fn said(line: &str) -> Option<Skip> {
-    let rest = line.trim().strip_prefix(WORD)?;
+    let line = line.trim();
+    let own = line
+        .strip_prefix("test ")
+        .and_then(|rest| rest.split_once(" ... "))
+        .map_or(line, |(_, own)| own);
+    let rest = own.strip_prefix(WORD)?;
     let rest = rest.strip_prefix(':').or_else(|| rest.strip_prefix(' '))?.trim();
     let (name, reason) = rest.split_once(": ").unwrap_or((rest, "no reason was given"));
     Some(Skip {
@@ -131,6 +137,14 @@ mod tests {
         assert_eq!(
             in_lines(lines),
             [skip("wire::client", "python3 is not there: install it")]
+        );
+    }
+
+    #[test]
+    fn a_line_after_the_name_the_harness_prints_is_read() {
+        assert_eq!(
+            in_lines(["test a::b ... SKIPPED a::b: c", "test a::b ... ok"]),
+            [skip("a::b", "c")]
         );
     }
 

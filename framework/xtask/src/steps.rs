@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_quick_profile_of_nextest_leaves_out_the_same_slow_tests() {
+    fn the_quick_profile_of_nextest_leaves_out_the_same_tests() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.config/nextest.toml");
         let text = std::fs::read_to_string(file).unwrap();
         assert!(

@@ -8,12 +8,23 @@ pub(crate) fn of(lines: &[String]) -> Vec<String> {
         .iter()
         .rposition(|line| line.trim_start().starts_with("Summary ["))
     {
-        return plain[start..].to_vec();
+        let (summary, below) = (plain[start].clone(), &plain[start + 1..]);
+        return std::iter::once(summary)
+            .chain(below.iter().filter(|line| is_status(line)).cloned())
+            .collect();
     }
     let results = plain.into_iter().filter(|line| line.starts_with("test result: "));
     results
         .filter(|line| !line.contains("ok. 0 passed; 0 failed; 0 ignored"))
         .collect()
+}
+
+/// Whether a line names a test with its status (`FAIL [   0.1s] …`, `TIMEOUT [ … ] …`) or is the runner's last word; the
+/// output of failed tests, which may stand between them, has been shown before.
+fn is_status(line: &str) -> bool {
+    let (word, rest) = line.trim_start().split_once(' ').unwrap_or_default();
+    let status = word.len() > 2 && word.chars().all(|sign| sign.is_ascii_uppercase() || sign == '-');
+    line.starts_with("error: ") || (status && rest.trim_start().starts_with('['))
 }
 
 /// Removes the escape sequences with which a terminal is told to colour (`ESC [ … m`).
@@ -47,9 +58,16 @@ mod tests {
     #[test]
     fn nextest_names_the_failed_tests_below_its_summary() {
         let run = lines(
-            "     Summary [ 0.2s] 2 tests run: 1 passed, 1 failed\n        FAIL [ 0.1s] a b\nerror: test run failed",
+            "     Summary [ 0.2s] 2 tests run: 1 passed, 1 failed\n        FAIL [ 0.1s] (2/2) a b\n  stderr ───\n\
+             panicked at a.rs:1\n    note: one [\n     TIMEOUT [ 60.0s] (1/2) a c\nerror: test run failed",
         );
-        assert_eq!(of(&run).len(), 3);
+        let last: Vec<_> = of(&run).into_iter().skip(1).collect();
+        let failed = [
+            "        FAIL [ 0.1s] (2/2) a b",
+            "     TIMEOUT [ 60.0s] (1/2) a c",
+            "error: test run failed",
+        ];
+        assert_eq!(last, failed);
     }
 
     #[test]

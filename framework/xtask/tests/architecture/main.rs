@@ -23,22 +23,27 @@ fn root() -> PathBuf {
         .unwrap()
 }
 
-/// Every Rust file below `folder` with its text, generated folders left out.
+/// Every Rust file below `folder` with its text.
 fn rust_files(folder: &Path) -> Vec<(PathBuf, String)> {
-    let mut files = Vec::new();
+    files(folder, "rs")
+}
+
+/// Every file below `folder` whose name ends with `.extension`, with its text, generated folders left out.
+fn files(folder: &Path, wanted: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
     let Ok(entries) = std::fs::read_dir(folder) else {
-        return files;
+        return found;
     };
     for entry in entries {
         let path = entry.unwrap().path();
         if path.is_dir() && !path.ends_with("target") {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.extend(files(&path, wanted));
+        } else if path.extension().is_some_and(|extension| extension == wanted) {
             let text = std::fs::read_to_string(&path).unwrap();
-            files.push((path, text));
+            found.push((path, text));
         }
     }
-    files
+    found
 }
 
 /// Every Rust file of the workspace, named from its root.
@@ -172,6 +177,20 @@ fn files_stay_under_500_lines() {
         eprintln!("functions over 70 lines, to be parted when they are next touched:");
         functions.iter().for_each(|function| eprintln!("- {function}"));
     }
+}
+
+#[test]
+fn the_book_has_every_page() {
+    let docs = root().join("docs");
+    let named = |(path, _): &(PathBuf, String)| {
+        path.strip_prefix(&docs)
+            .unwrap()
+            .to_string_lossy()
+            .replace('\\', "/")
+    };
+    let pages: Vec<String> = files(&docs, "md").iter().map(named).collect();
+    let summary = std::fs::read_to_string(docs.join("SUMMARY.md")).unwrap();
+    assert_none("the book is whole", &text::book_gaps(&summary, &pages));
 }
 
 #[test]

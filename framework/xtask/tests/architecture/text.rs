@@ -50,6 +50,22 @@ pub(crate) fn ignored_tests(path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Compares the links of the book's `SUMMARY.md` with the pages there are, both named from `docs/`.
+pub(crate) fn book_gaps(summary: &str, pages: &[String]) -> Vec<String> {
+    let after_links = summary.split("](").skip(1);
+    let links: Vec<&str> = after_links.filter_map(|rest| rest.split(')').next()).collect();
+    let broken = links
+        .iter()
+        .filter(|link| !pages.iter().any(|page| page == *link));
+    let broken = broken.map(|link| format!("docs/SUMMARY.md links {link}, which is missing: write it"));
+    let lost = pages
+        .iter()
+        .filter(|page| *page != "SUMMARY.md" && !links.contains(&page.as_str()));
+    broken
+        .chain(lost.map(|page| format!("docs/{page} is not in docs/SUMMARY.md: link it")))
+        .collect()
+}
+
 /// Functions over the limit: from the line with `fn` to the closing brace of the same indentation.
 pub(crate) fn long_functions(path: &str, text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
@@ -124,6 +140,20 @@ mod tests {
                 "a.rs:2: names onsync-sqlite-store",
                 "a.rs:3: names onsync-sqlite-store"
             ]
+        );
+    }
+
+    #[test]
+    fn the_book_misses_no_page_and_links_none_that_is_missing() {
+        let pages = ["SUMMARY.md", "a.md", "adr/b.md", "c.md"].map(str::to_owned);
+        let gaps = book_gaps(
+            "# Summary\n\n- [A](a.md)\n  - [B](adr/b.md)\n- [D](d.md)\n",
+            &pages,
+        );
+        assert_eq!(gaps.len(), 2, "{gaps:?}");
+        assert!(
+            gaps[0].contains("links d.md") && gaps[1].starts_with("docs/c.md"),
+            "{gaps:?}"
         );
     }
 
