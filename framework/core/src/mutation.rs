@@ -110,7 +110,7 @@ pub enum Outcome {
         /// The record as it is stored, where that is not what the device would expect; always for a repetition.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stored: Option<ServerRecord>,
-        /// For a repetition: the record has been deleted since.
+        /// For a repetition of a create or update: the record has been deleted since.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         gone: bool,
     },

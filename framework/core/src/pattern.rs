@@ -148,6 +148,9 @@ pub enum Action {
     Accept,
     /// The edits become one side of a durable conflict and stay visible.
     Conflict(ConflictKind),
+    /// Nothing is touched: base, edits and what the app sees stay as they are. For an own create, sent or not, that meets a
+    /// deletion of its key, and for what is made again while the delete before it is on its way.
+    Keep,
 }
 
 /// What an outcome does to the record it is about.
@@ -224,7 +227,7 @@ pub enum Verdict {
 /// # Contract
 /// - Every function is pure: the same input gives the same output, nothing else is touched.
 /// - `request` returns nothing for a record that does not differ from its base.
-/// - `plan` never lets an unsent edit vanish: it stays (`Rebase`, `Conflict`) or goes to the bin (`Discard`); `Accept` is
+/// - `plan` never lets an unsent edit vanish: it stays (`Rebase`, `Keep`, `Conflict`) or goes to the bin (`Discard`); `Accept` is
 ///   for edits that hold nothing unsent.
 /// - `settle` never drops an edit made after the mutation was cut, except by `Discard`, which puts it in the bin.
 /// - `decide` gives the same verdict for the same view and mutation.
@@ -252,12 +255,13 @@ pub trait SyncPattern: MaybeSend + MaybeSync {
     /// Device: what an incoming record does to a dirty one.
     fn plan(&self, dirty: &DirtyRecord<'_>, incoming: Incoming<'_>, kind: &PageKind) -> Action;
 
-    /// Device: what an outcome does. The default acknowledges, discards what is gone, lists rejections, keeps conflicts.
+    /// Device: what an outcome does. The default acknowledges, discards what is gone (also what was applied and is gone
+    /// by now), lists rejections, keeps conflicts.
     fn settle(&self, dirty: &DirtyRecord<'_>, outcome: &Outcome) -> Settlement {
         let _ = dirty;
         match outcome {
+            Outcome::Applied { gone: true, .. } | Outcome::Gone => Settlement::Discard(BinReason::Gone),
             Outcome::Applied { .. } => Settlement::Acknowledge,
-            Outcome::Gone => Settlement::Discard(BinReason::Gone),
             Outcome::Rejected(rejection) => Settlement::Reject(rejection.clone()),
             Outcome::Conflict { kind, .. } => Settlement::Conflict(*kind),
             Outcome::Retry(_) => Settlement::Retry,
