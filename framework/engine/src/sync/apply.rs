@@ -1,0 +1,127 @@
+//! Apply: one page, one transaction, with its checkpoint.
+//!
+//! A page is applied only if it continues the checkpoint that is stored: an answer that comes late, or twice, changes
+//! nothing. A pattern that refreshes as a whole has its pages staged and written by one final transaction, as long
+//! as they stay within the refresh limit; beyond it they are written one by one.
+
+use super::areas::{self, Areas, StoredCheckpoint, entity_key};
+use super::exchange::Run;
+use super::page_write::PageWriter;
+use onsync_core::page::{Checkpoint, KeyRange, Page, PageKind};
+use onsync_core::schema::EntitySchema;
+use onsync_core::store::local::LocalTransaction;
+use onsync_core::{Error, Result};
+
+/// Applies a page that continues `expected`.
+pub(super) async fn apply(run: &mut Run<'_>, page: Page, expected: Option<&Checkpoint>) -> Result<()> {
+    let syncer = run.syncer;
+    let entity = syncer.schema.entity(&page.entity)?;
+    check(entity, &page)?;
+    let began = syncer.runtime.elapsed();
+    let rows = page.rows.len();
+    let mut tx = syncer.begin(run.fence, false).await?;
+    check_continues(tx.as_mut(), &page, expected).await?;
+    let stored = StoredCheckpoint { checkpoint: page.checkpoint.clone(), complete: false };
+    tx.store(areas::CHECKPOINT, &entity_key(&page.entity, page.scope.as_bytes()), &stored).await?;
+    if syncer.pattern(&page.entity)?.whole_refresh() {
+        stage_or_write(run, tx.as_mut(), entity, page).await?;
+    } else {
+        write(run, tx.as_mut(), entity, page).await?;
+    }
+    tx.commit().await?;
+    syncer.adapt_page(rows, syncer.runtime.elapsed().saturating_sub(began));
+    Ok(())
+}
+
+/// The entity's answer was complete: the device is up to date with it.
+pub(super) async fn complete(run: &mut Run<'_>, name: &str) -> Result<()> {
+    let mut tx = run.syncer.begin(run.fence, false).await?;
+    let key = entity_key(name, b"");
+    if let Some(stored) = tx.load::<StoredCheckpoint>(areas::CHECKPOINT, &key).await?.filter(|stored| !stored.complete) {
+        tx.store(areas::CHECKPOINT, &key, &StoredCheckpoint { complete: true, ..stored }).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Refuses a page whose shape is not what was asked for.
+fn check(entity: &EntitySchema, page: &Page) -> Result<()> {
+    page.rows.check()?;
+    let columns = entity.attributes.iter().filter(|attribute| !attribute.local);
+    let wanted: Vec<_> = columns.map(|attribute| attribute.value_type).collect();
+    let found: Vec<_> = page.rows.columns().iter().map(|column| column.value_type()).collect();
+    if wanted == found || (page.rows.is_empty() && found.is_empty()) {
+        return Ok(());
+    }
+    Err(Error::corrupt("invalid_page", format!("wanted a page of `{}` with {} columns as configured, found {} of other types", entity.name, wanted.len(), found.len())))
+}
+
+async fn check_continues(tx: &mut dyn LocalTransaction, page: &Page, expected: Option<&Checkpoint>) -> Result<()> {
+    let stored: Option<StoredCheckpoint> =
+        tx.load(areas::CHECKPOINT, &entity_key(&page.entity, page.scope.as_bytes())).await?;
+    if stored.as_ref().map(|stored| &stored.checkpoint) == expected {
+        return Ok(());
+    }
+    Err(Error::busy("stale_answer", format!("an answer for `{}` belongs to an older checkpoint than the one stored; it is not applied", page.entity)))
+}
+
+/// Whether a snapshot begins with this page.
+fn begins(page: &Page) -> bool {
+    matches!(&page.kind, PageKind::Snapshot(KeyRange { after: None, .. }))
+}
+
+async fn stage_or_write(
+    run: &mut Run<'_>,
+    tx: &mut dyn LocalTransaction,
+    entity: &EntitySchema,
+    page: Page,
+) -> Result<()> {
+    let prefix = entity_key(&entity.name, b"");
+    let staged = if begins(&page) {
+        clear_stage(tx, &prefix).await?;
+        Vec::new()
+    } else {
+        staged_keys(tx, &prefix).await?
+    };
+    if page.last && staged.is_empty() {
+        return write(run, tx, entity, page).await;
+    }
+    let rows: usize = staged.iter().map(|(_, rows)| rows).sum::<usize>() + page.rows.len();
+    if !page.last && rows <= run.syncer.limits.refresh_limit {
+        let mut key = prefix;
+        key.extend_from_slice(&(staged.len() as u64).to_be_bytes());
+        key.extend_from_slice(&(page.rows.len() as u64).to_be_bytes());
+        return tx.store(areas::STAGE, &key, &page).await;
+    }
+    for (key, _) in staged {
+        if let Some(page) = tx.load::<Page>(areas::STAGE, &key).await? {
+            write(run, tx, entity, page).await?;
+        }
+        tx.area_remove(areas::STAGE, &key).await?;
+    }
+    write(run, tx, entity, page).await
+}
+
+/// The keys of an entity's staged pages with their numbers of rows, which stand at the end of the key.
+async fn staged_keys(tx: &mut dyn LocalTransaction, prefix: &[u8]) -> Result<Vec<(Vec<u8>, usize)>> {
+    let mut keys = Vec::new();
+    let mut after = prefix.to_vec();
+    loop {
+        let found = tx.area_scan(areas::STAGE, Some(&after), 1).await?;
+        let Some((key, _)) = found.into_iter().next().filter(|(key, _)| key.starts_with(prefix)) else { return Ok(keys) };
+        let rows = key.last_chunk::<8>().map_or(0, |rows| u64::from_be_bytes(*rows));
+        after.clone_from(&key);
+        keys.push((key, usize::try_from(rows).unwrap_or(usize::MAX)));
+    }
+}
+
+async fn clear_stage(tx: &mut dyn LocalTransaction, prefix: &[u8]) -> Result<()> {
+    for (key, _) in staged_keys(tx, prefix).await? {
+        tx.area_remove(areas::STAGE, &key).await?;
+    }
+    Ok(())
+}
+
+async fn write(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, entity: &EntitySchema, page: Page) -> Result<()> {
+    PageWriter::new(run, tx, entity).write(page).await
+}

@@ -1,0 +1,184 @@
+//! The engine's own durable data: which areas there are, what stands in them, and how it is encoded.
+
+use onsync_core::mutation::Mutation;
+use onsync_core::page::Checkpoint;
+use onsync_core::store::local::LocalTransaction;
+use onsync_core::{Error, Fields, Key, Result, portable_async};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Single values: device instance, fence.
+pub(crate) const STATE: &str = "state";
+/// Mutation number (big-endian) → [`OutboxEntry`].
+pub(crate) const OUTBOX: &str = "outbox";
+/// Entity, zero, local key bytes → mutation number: what is in flight for a record.
+pub(crate) const IN_FLIGHT: &str = "in_flight";
+/// Entity, zero, scope value → [`StoredCheckpoint`].
+pub(crate) const CHECKPOINT: &str = "checkpoint";
+/// Mutation id of a create → [`CreatedRecord`].
+pub(crate) const CREATED: &str = "created";
+/// Entity, zero, sequence number → a staged page.
+pub(crate) const STAGE: &str = "stage";
+/// Mutation number → [`RejectedEntry`](super::RejectedEntry).
+pub(crate) const REJECTED: &str = "rejected";
+/// Mutation number → [`RejectedEntry`](super::RejectedEntry): may have been applied.
+pub(crate) const UNKNOWN: &str = "unknown";
+/// Entity, zero, local key bytes → `Conflict`.
+pub(crate) const CONFLICT: &str = "conflict";
+/// Sortable id → [`BinEntry`](super::BinEntry).
+pub(crate) const BIN: &str = "bin";
+
+const INSTANCE: &[u8] = b"instance";
+const FENCE: &[u8] = b"fence";
+
+/// The area of an entity's key map from local to server keys.
+pub(crate) fn local_keys(entity: &str) -> String {
+    format!("key.local:{entity}")
+}
+
+/// The area of an entity's key map from server to local keys.
+pub(crate) fn server_keys(entity: &str) -> String {
+    format!("key.server:{entity}")
+}
+
+/// Which take-over a sync belongs to; every write of the sync checks that it is the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fence(u64);
+
+/// This store as the server knows it, and the number of its next mutation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Instance {
+    pub(crate) id: Uuid,
+    pub(crate) next_number: u64,
+}
+
+/// A mutation that was cut and has no outcome yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OutboxEntry {
+    pub(crate) mutation: Mutation,
+    /// The record's local key.
+    pub(crate) key: Key,
+    /// The values sent, with local keys in references.
+    pub(crate) values: Fields,
+    /// The record's edit number when it was cut.
+    pub(crate) edit: u64,
+    /// The columns over which the mutation's base version was computed.
+    pub(crate) columns: Vec<String>,
+}
+
+/// A record made here whose key the server issues.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CreatedRecord {
+    pub(crate) entity: String,
+    pub(crate) key: Key,
+    pub(crate) number: u64,
+}
+
+/// What the server calls a local record, once it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MappedKey {
+    pub(crate) created: Uuid,
+    pub(crate) server: Option<Key>,
+}
+
+/// A checkpoint and whether it ends an answer that was complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredCheckpoint {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) complete: bool,
+}
+
+/// An area key of an entity and something in it.
+pub(crate) fn entity_key(entity: &str, rest: &[u8]) -> Vec<u8> {
+    [entity.as_bytes(), &[0], rest].concat()
+}
+
+fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
+    rmp_serde::to_vec_named(value)
+        .map_err(|error| Error::fatal("unencodable", "the engine's own data could not be encoded").with_source(error))
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(area: &str, bytes: &[u8]) -> Result<T> {
+    rmp_serde::from_slice(bytes).map_err(|error| {
+        Error::corrupt("store_corrupt", format!("the store's area `{area}` holds something this version cannot read"))
+            .with_source(error)
+    })
+}
+
+/// Typed access to areas.
+#[portable_async]
+pub(crate) trait Areas {
+    /// Reads a value.
+    async fn load<T: DeserializeOwned>(&mut self, area: &str, key: &[u8]) -> Result<Option<T>>;
+    /// Stores a value.
+    async fn store<T: Serialize + Sync>(&mut self, area: &str, key: &[u8], value: &T) -> Result<()>;
+    /// Reads the values behind a key, in order.
+    async fn list<T: DeserializeOwned>(&mut self, area: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<(Vec<u8>, T)>>;
+    /// How many values an area holds.
+    async fn count_area(&mut self, area: &str) -> Result<u64>;
+    /// Takes over: a new, greatest fence.
+    async fn next_fence(&mut self) -> Result<Fence>;
+    /// Refuses to go on when somebody else has taken over.
+    async fn check_fence(&mut self, fence: Fence) -> Result<()>;
+    /// This store's instance, made with `new` on first use.
+    async fn instance(&mut self, new: Uuid) -> Result<Instance>;
+    /// Replaces the instance.
+    async fn set_instance(&mut self, instance: &Instance) -> Result<()>;
+}
+
+#[portable_async]
+impl Areas for dyn LocalTransaction + '_ {
+    async fn load<T: DeserializeOwned>(&mut self, area: &str, key: &[u8]) -> Result<Option<T>> {
+        self.area_get(area, key).await?.map(|bytes| decode(area, &bytes)).transpose()
+    }
+
+    async fn store<T: Serialize + Sync>(&mut self, area: &str, key: &[u8], value: &T) -> Result<()> {
+        let bytes = encode(value)?;
+        self.area_put(area, key, &bytes).await
+    }
+
+    async fn list<T: DeserializeOwned>(&mut self, area: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<(Vec<u8>, T)>> {
+        let found = self.area_scan(area, after, limit).await?;
+        found.into_iter().map(|(key, bytes)| Ok((key, decode(area, &bytes)?))).collect()
+    }
+
+    async fn count_area(&mut self, area: &str) -> Result<u64> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let found = self.area_scan(area, after.as_deref(), 1_000).await?;
+            count += found.len() as u64;
+            match found.into_iter().next_back() {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    async fn next_fence(&mut self) -> Result<Fence> {
+        let fence = Fence(self.load::<Fence>(STATE, FENCE).await?.map_or(0, |fence| fence.0) + 1);
+        self.store(STATE, FENCE, &fence).await?;
+        Ok(fence)
+    }
+
+    async fn check_fence(&mut self, fence: Fence) -> Result<()> {
+        if self.load::<Fence>(STATE, FENCE).await? == Some(fence) {
+            return Ok(());
+        }
+        Err(Error::busy("another_process_syncs", "another process or tab has taken over syncing this store; this run stops and changes nothing"))
+    }
+
+    async fn instance(&mut self, new: Uuid) -> Result<Instance> {
+        if let Some(instance) = self.load(STATE, INSTANCE).await? {
+            return Ok(instance);
+        }
+        let instance = Instance { id: new, next_number: 1 };
+        self.store(STATE, INSTANCE, &instance).await?;
+        Ok(instance)
+    }
+
+    async fn set_instance(&mut self, instance: &Instance) -> Result<()> {
+        self.store(STATE, INSTANCE, instance).await
+    }
+}

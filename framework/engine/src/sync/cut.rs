@@ -1,0 +1,368 @@
+//! Cut: durable mutations from dirty records, in one transaction, before anything is sent.
+//!
+//! Parents are cut before the children that refer to them, whatever the context asked for; deletes come last, children
+//! first. A record with a mutation in flight waits for its outcome. A record that does not differ from its base is clean again.
+
+use super::areas::{self, Areas, Instance, OutboxEntry, entity_key};
+use super::keys::{Keys, note_created};
+use super::lists::RejectedEntry;
+use super::{Fence, Syncer};
+use onsync_core::mutation::{Mutation, MutationKind, Rejection};
+use onsync_core::page::KeyRange;
+use onsync_core::pattern::{Change, Direction, DirtyRecord};
+use onsync_core::record::{RecordName, Version};
+use onsync_core::schema::{EntitySchema, Ids, Schema};
+use onsync_core::store::local::{LocalTransaction, Overlay, RecordState, is_local_key};
+use onsync_core::{Fields, Key, Result, Row};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Overlays read at a time.
+const CHUNK: usize = 500;
+
+/// What a cut leaves to do.
+pub(super) struct CutResult {
+    /// Whether dirty records remain that did not fit.
+    pub(super) more: bool,
+}
+
+/// Whether a record's changes may be sent now.
+enum Standing {
+    /// Cut now, sent before, or known to the server.
+    Ready,
+    /// Held back by itself or something it depends on.
+    Held,
+}
+
+pub(super) struct Cutter<'a> {
+    syncer: &'a Syncer,
+    tx: &'a mut dyn LocalTransaction,
+    instance: Instance,
+    keys: BTreeMap<&'a str, Keys<'a>>,
+    room: usize,
+    room_bytes: usize,
+    visiting: BTreeSet<(String, Key)>,
+    cut: BTreeSet<(String, Key)>,
+}
+
+/// Cuts until `room` mutations or `room_bytes` bytes are reached.
+pub(super) async fn cut(syncer: &Syncer, fence: Fence, entities: &[String], room: usize, room_bytes: usize) -> Result<CutResult> {
+    let mut tx = syncer.begin(fence, true).await?;
+    let instance = tx.instance(syncer.runtime.random_uuid()).await?;
+    let mut cutter = Cutter {
+        syncer,
+        tx: tx.as_mut(),
+        instance,
+        keys: BTreeMap::new(),
+        room,
+        room_bytes,
+        visiting: BTreeSet::new(),
+        cut: BTreeSet::new(),
+    };
+    let more = cutter.cut_all(entities).await?;
+    let instance = cutter.instance;
+    tx.set_instance(&instance).await?;
+    tx.commit().await?;
+    Ok(CutResult { more })
+}
+
+/// How many records of an entity wait.
+pub(super) async fn count_waiting(tx: &mut dyn LocalTransaction, entity: &EntitySchema) -> Result<u64> {
+    let (mut count, mut range) = (0, KeyRange::all());
+    loop {
+        let found = tx.overlays_in(entity, &range, CHUNK).await?;
+        count += found.iter().filter(|overlay| overlay.is_waiting()).count() as u64;
+        match found.into_iter().next_back() {
+            Some(last) => range.after = Some(last.key),
+            None => return Ok(count),
+        }
+    }
+}
+
+impl<'a> Cutter<'a> {
+    /// Creates and updates parents first, then deletes children first. True if there was no room for all.
+    async fn cut_all(&mut self, entities: &[String]) -> Result<bool> {
+        let syncer = self.syncer;
+        let order = syncer.schema.parents_first()?;
+        for deletes in [false, true] {
+            let mut order: Vec<&String> = order.iter().filter(|name| entities.contains(name)).collect();
+            if deletes {
+                order.reverse();
+            }
+            for name in order {
+                let entity = syncer.schema.entity(name)?;
+                if entity.local || syncer.pattern(name)?.direction() == Direction::ReadOnly {
+                    continue;
+                }
+                if self.cut_entity(entity, deletes).await? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    async fn cut_entity(&mut self, entity: &'a EntitySchema, deletes: bool) -> Result<bool> {
+        let mut range = KeyRange::all();
+        loop {
+            let overlays = self.tx.overlays_in(entity, &range, CHUNK).await?;
+            let Some(last) = overlays.last() else { return Ok(false) };
+            range.after = Some(last.key.clone());
+            let waiting: Vec<Overlay> = overlays.into_iter().filter(may_be_cut).collect();
+            let keys: Vec<Key> = waiting.iter().map(|overlay| overlay.key.clone()).collect();
+            let rows = self.tx.get(entity, &keys).await;
+            let rows = match rows {
+                Ok(rows) => rows,
+                Err(_) => self.readable_rows(entity, &keys).await?,
+            };
+            for (overlay, mine) in waiting.into_iter().zip(rows) {
+                if mine.is_none() != deletes {
+                    continue;
+                }
+                if self.room == 0 || self.room_bytes == 0 {
+                    return Ok(true);
+                }
+                self.cut_with_parents(entity, overlay, mine).await?;
+            }
+        }
+    }
+
+    /// Where one stored value cannot be read as its type, only its own record is held: it is listed with the reason.
+    async fn readable_rows(&mut self, entity: &'a EntitySchema, keys: &[Key]) -> Result<Vec<Option<Row>>> {
+        let mut rows = Vec::with_capacity(keys.len());
+        for key in keys {
+            match self.tx.get(entity, std::slice::from_ref(key)).await {
+                Ok(mut found) => rows.push(found.pop().flatten()),
+                Err(error) => {
+                    let overlay = self.tx.overlays(entity, std::slice::from_ref(key)).await?.pop().flatten();
+                    if let Some(overlay) = overlay {
+                        self.reject(entity, overlay, MutationKind::Update, error.code(), &error.to_string()).await?;
+                    }
+                    rows.push(None);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Cuts what the record refers to, then the record. A loop with an explicit stack: chains may be long.
+    async fn cut_with_parents(&mut self, entity: &'a EntitySchema, overlay: Overlay, mine: Option<Row>) -> Result<()> {
+        let mut stack = vec![(entity, overlay, mine)];
+        self.visiting.clear();
+        while let Some((entity, overlay, mine)) = stack.pop() {
+            let parent = match &mine {
+                Some(row) => self.uncut_parent(entity, row).await?,
+                None => Parent::None,
+            };
+            match parent {
+                Parent::Dirty(parent, parent_overlay, row) => {
+                    if self.visiting.insert((parent.name.clone(), parent_overlay.key.clone())) {
+                        stack.push((entity, overlay, mine));
+                        stack.push((parent, *parent_overlay, Some(row)));
+                    } else if parent.ids == Ids::Server {
+                        let message = "new records refer to each other in a circle, and the server issues their keys; save one without its reference first";
+                        self.reject(entity, overlay, MutationKind::Create, "reference_circle", message).await?;
+                    } else {
+                        self.cut_record(entity, overlay, mine).await?;
+                    }
+                }
+                Parent::Held => {}
+                Parent::Missing(attribute) => {
+                    let message = format!(
+                        "`{}.{attribute}` refers to a record that was made on this device and is no longer here; refer to another one",
+                        entity.name
+                    );
+                    self.reject(entity, overlay, MutationKind::Update, "parent_missing", &message).await?;
+                }
+                Parent::None => {
+                    if let Standing::Held = self.cut_record(entity, overlay, mine).await? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first record this row refers to that the server cannot know yet.
+    async fn uncut_parent(&mut self, entity: &'a EntitySchema, row: &Row) -> Result<Parent<'a>> {
+        let schema: &'a Schema = &self.syncer.schema;
+        for relation in schema.parents_of(&entity.name) {
+            let Some(value) = entity.index_of(&relation.attribute).map(|index| &row[index]) else { continue };
+            let parent = schema.entity(&relation.parent)?;
+            if value.is_null() || parent.local {
+                continue;
+            }
+            let key = Key(vec![value.clone()]);
+            if parent.name == entity.name && key == entity.key_of(row) {
+                continue;
+            }
+            let overlay = self.tx.overlays(parent, std::slice::from_ref(&key)).await?.pop().flatten();
+            match overlay {
+                Some(overlay) if overlay.base.is_none() => match overlay.state {
+                    RecordState::InFlight => {}
+                    RecordState::Conflicted => return Ok(Parent::Held),
+                    RecordState::Rejected if !overlay.is_waiting() => return Ok(Parent::Held),
+                    _ => match self.tx.get(parent, std::slice::from_ref(&key)).await?.pop().flatten() {
+                        Some(row) => return Ok(Parent::Dirty(parent, Box::new(overlay), row)),
+                        None => return Ok(Parent::Missing(relation.attribute.clone())),
+                    },
+                },
+                Some(_) => {}
+                None => {
+                    let mapped = self.tx.area_get(&areas::local_keys(&parent.name), &key.to_bytes()).await?;
+                    if parent.ids == Ids::Server && is_local_key(value) && mapped.is_none() {
+                        return Ok(Parent::Missing(relation.attribute.clone()));
+                    }
+                }
+            }
+        }
+        Ok(Parent::None)
+    }
+
+    async fn cut_record(&mut self, entity: &'a EntitySchema, overlay: Overlay, mine: Option<Row>) -> Result<Standing> {
+        if !self.cut.insert((entity.name.clone(), overlay.key.clone())) {
+            return Ok(Standing::Ready);
+        }
+        let pattern = self.syncer.pattern(&entity.name)?;
+        let dirty = DirtyRecord { entity, base: overlay.base.as_ref(), mine: mine.as_ref(), in_flight: None };
+        if dirty.difference().is_none() {
+            self.tx.remove_overlay(entity, &overlay.key).await?;
+            self.forget_rejections(entity, &overlay.key).await?;
+            return Ok(Standing::Ready);
+        }
+        let Some(change) = pattern.request(&dirty) else { return Ok(Standing::Held) };
+        let entry = self.entry(entity, &overlay, mine.as_ref(), &change).await?;
+        self.room -= 1;
+        self.room_bytes = self.room_bytes.saturating_sub(size(&entry));
+        if entity.ids == Ids::Server && change.kind == MutationKind::Create {
+            note_created(self.tx, entity, &overlay.key, entry.mutation.id, entry.mutation.number).await?;
+            self.keys.clear();
+        }
+        let number = entry.mutation.number.to_be_bytes();
+        self.tx.store(areas::OUTBOX, &number, &entry).await?;
+        self.tx.area_put(areas::IN_FLIGHT, &entity_key(&entity.name, &overlay.key.to_bytes()), &number).await?;
+        self.tx.put_overlay(entity, &Overlay { state: RecordState::InFlight, ..overlay }).await?;
+        Ok(Standing::Ready)
+    }
+
+    /// The frozen mutation, in the server's terms.
+    async fn entry(
+        &mut self,
+        entity: &'a EntitySchema,
+        overlay: &Overlay,
+        mine: Option<&Row>,
+        change: &Change,
+    ) -> Result<OutboxEntry> {
+        if !self.keys.contains_key(entity.name.as_str()) {
+            let keys = Keys::of(self.tx, &self.syncer.schema, entity).await?;
+            self.keys.insert(&entity.name, keys);
+        }
+        let Some(keys) = self.keys.get(entity.name.as_str()) else {
+            return Err(onsync_core::Error::fatal("unknown_entity", format!("no keys for `{}`", entity.name)));
+        };
+        let id = self.syncer.runtime.random_uuid();
+        let number = self.instance.next_number;
+        self.instance.next_number += 1;
+        let key_positions = entity.key_indexes();
+        let issued = entity.ids == Ids::Server && change.kind == MutationKind::Create;
+        let mut references = Vec::new();
+        let named = mine.or(overlay.base.as_ref()).cloned().unwrap_or_default();
+        let server_key = keys.row_to_server(self.tx, &named, &key_positions, &mut references).await?;
+        let own = references.iter().position(|reference| entity.ids == Ids::Server && entity.key.contains(&reference.attribute));
+        let record = match own.map(|index| references.remove(index)) {
+            _ if issued => RecordName::Created(id),
+            Some(reference) => RecordName::Created(reference.created),
+            None => RecordName::Key(entity.key_of(&server_key)),
+        };
+        let sent: Vec<usize> =
+            change.attributes.iter().copied().filter(|index| !(entity.is_key(*index) && (issued || change.kind == MutationKind::Update))).collect();
+        let mut values = Fields::new();
+        let mut local_values = Fields::new();
+        if let Some(mine) = mine.filter(|_| change.kind != MutationKind::Delete) {
+            let server = keys.row_to_server(self.tx, mine, &sent, &mut references).await?;
+            for index in &sent {
+                values.set(&entity.attributes[*index].name, server[*index].clone());
+                local_values.set(&entity.attributes[*index].name, mine[*index].clone());
+            }
+        }
+        let columns = entity.columns();
+        let mut base = Fields::new();
+        let mut base_version = None;
+        if let Some(row) = overlay.base.as_ref().filter(|_| change.kind != MutationKind::Create) {
+            let all: Vec<usize> = (0..entity.attributes.len()).collect();
+            let row = keys.row_to_server(self.tx, row, &all, &mut Vec::new()).await?;
+            base_version = Some(Version::of(
+                columns.iter().filter_map(|name| Some((name.as_str(), row.get(entity.index_of(name)?)?))),
+            ));
+            for index in sent.iter().filter(|_| change.kind == MutationKind::Update) {
+                base.set(&entity.attributes[*index].name, row[*index].clone());
+            }
+        }
+        let mutation = Mutation {
+            id,
+            number,
+            entity: entity.name.clone(),
+            record,
+            kind: change.kind,
+            values,
+            base,
+            base_version,
+            references,
+            group: None,
+        };
+        Ok(OutboxEntry { mutation, key: overlay.key.clone(), values: local_values, edit: overlay.edit, columns })
+    }
+
+    /// A change that cannot even be sent is listed like one the server refused.
+    async fn reject(&mut self, entity: &EntitySchema, mut overlay: Overlay, kind: MutationKind, code: &str, message: &str) -> Result<()> {
+        let number = self.instance.next_number;
+        self.instance.next_number += 1;
+        let entry = RejectedEntry {
+            number,
+            entity: entity.name.clone(),
+            key: overlay.key.clone(),
+            kind,
+            values: Fields::new(),
+            rejection: Rejection { code: code.to_owned(), message: message.to_owned() },
+        };
+        self.tx.store(areas::REJECTED, &number.to_be_bytes(), &entry).await?;
+        overlay.acknowledged_to = overlay.edit;
+        overlay.state = RecordState::Rejected;
+        self.tx.put_overlay(entity, &overlay).await
+    }
+
+    async fn forget_rejections(&mut self, entity: &EntitySchema, key: &Key) -> Result<()> {
+        forget_rejections(self.tx, entity, key).await
+    }
+}
+
+/// A record this one refers to.
+enum Parent<'a> {
+    /// Nothing stands in the way.
+    None,
+    /// Made here and not cut yet.
+    Dirty(&'a EntitySchema, Box<Overlay>, Row),
+    /// Made here and held back.
+    Held,
+    /// Made here, and no longer here.
+    Missing(String),
+}
+
+fn may_be_cut(overlay: &Overlay) -> bool {
+    overlay.is_waiting() && !matches!(overlay.state, RecordState::InFlight | RecordState::Conflicted)
+}
+
+pub(super) fn size(entry: &OutboxEntry) -> usize {
+    let fields = |fields: &Fields| fields.iter().map(|(name, value)| name.len() + value.size() + 2).sum::<usize>();
+    128 + fields(&entry.mutation.values) + fields(&entry.mutation.base)
+}
+
+/// Removes what is listed as rejected about a record.
+pub(super) async fn forget_rejections(tx: &mut dyn LocalTransaction, entity: &EntitySchema, key: &Key) -> Result<()> {
+    for (number, entry) in tx.list::<RejectedEntry>(areas::REJECTED, None, usize::MAX).await? {
+        if entry.entity == entity.name && &entry.key == key {
+            tx.area_remove(areas::REJECTED, &number).await?;
+        }
+    }
+    Ok(())
+}

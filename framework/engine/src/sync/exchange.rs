@@ -1,0 +1,298 @@
+//! Request and exchange: bounded requests out of the outbox, answers frame by frame.
+
+use super::areas::{self, Areas, CreatedRecord, OutboxEntry, StoredCheckpoint, entity_key};
+use super::{Fence, Progress, ProgressSink, Step, Syncer, cut};
+use onsync_core::handler::{Phase, Summary, SyncDirection};
+use onsync_core::mutation::Outcome;
+use onsync_core::page::Checkpoint;
+use onsync_core::store::local::{Access, LocalTransaction};
+use onsync_core::transport::{Answer, Exchange};
+use onsync_core::wire::{AnswerFrame, AnswerState, EntityRequest, Hello, PROTOCOL, RequestFrame};
+use onsync_core::{Error, ErrorKind, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use uuid::Uuid;
+
+/// One step under way.
+pub(super) struct Run<'a> {
+    pub(super) syncer: &'a Syncer,
+    pub(super) fence: Fence,
+    step: &'a Step,
+    sink: &'a dyn ProgressSink,
+    pub(super) summary: Summary,
+    /// Mutations sent in this step: one the server asked to send later is not sent twice.
+    sent: BTreeSet<u64>,
+    /// The first error that concerns one entity or mutation only; the rest went on.
+    first_error: Option<Error>,
+}
+
+/// What one answer has brought so far.
+#[derive(Default)]
+struct Received {
+    outcomes: Vec<(Uuid, Outcome)>,
+    /// Entities being received, with the checkpoint that the next page continues.
+    entities: BTreeMap<String, Option<Checkpoint>>,
+    done: BTreeMap<String, (u64, Option<u64>)>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(syncer: &'a Syncer, fence: Fence, step: &'a Step, sink: &'a dyn ProgressSink) -> Self {
+        Self { syncer, fence, step, sink, summary: Summary::default(), sent: BTreeSet::new(), first_error: None }
+    }
+
+    pub(super) async fn run(mut self) -> Result<Summary> {
+        loop {
+            let (batch, more) = match self.step.direction {
+                SyncDirection::Pull => (Vec::new(), false),
+                SyncDirection::Push | SyncDirection::Both => self.batch().await?,
+            };
+            let pulls = !more && self.step.direction != SyncDirection::Push;
+            if batch.is_empty() && !pulls {
+                break;
+            }
+            self.exchange(&batch, pulls).await?;
+            if !more {
+                break;
+            }
+        }
+        let mut tx = self.syncer.begin(self.fence, false).await?;
+        self.syncer.trim_bin(tx.as_mut()).await?;
+        tx.commit().await?;
+        match self.first_error {
+            Some(error) => Err(error),
+            None => Ok(self.summary),
+        }
+    }
+
+    /// The next mutations to send: what was cut before, then what is cut now. True if more will wait behind them.
+    async fn batch(&mut self) -> Result<(Vec<OutboxEntry>, bool)> {
+        let limits = &self.syncer.limits;
+        let (waiting, more) = self.unsent().await?;
+        if more {
+            return Ok((waiting, true));
+        }
+        let bytes: usize = waiting.iter().map(cut::size).sum();
+        let room = limits.max_mutations.saturating_sub(waiting.len());
+        let room_bytes = limits.max_request_bytes.saturating_sub(bytes);
+        let cut = cut::cut(self.syncer, self.fence, &self.step.entities, room, room_bytes).await?;
+        let (batch, more) = self.unsent().await?;
+        Ok((batch, more || cut.more))
+    }
+
+    /// Cut mutations that this step has not sent, as many as a request holds.
+    async fn unsent(&self) -> Result<(Vec<OutboxEntry>, bool)> {
+        let limits = &self.syncer.limits;
+        let mut tx = self.syncer.store.begin(Access::Read).await?;
+        let (mut batch, mut bytes, mut after) = (Vec::new(), 0, None::<Vec<u8>>);
+        loop {
+            let found = tx.list::<OutboxEntry>(areas::OUTBOX, after.as_deref(), 500).await?;
+            let Some((last, _)) = found.last() else { return Ok((batch, false)) };
+            after = Some(last.clone());
+            for (_, entry) in found {
+                if self.sent.contains(&entry.mutation.number) {
+                    continue;
+                }
+                bytes += cut::size(&entry);
+                if !batch.is_empty() && (batch.len() >= limits.max_mutations || bytes > limits.max_request_bytes) {
+                    return Ok((batch, true));
+                }
+                batch.push(entry);
+            }
+        }
+    }
+
+    async fn exchange(&mut self, batch: &[OutboxEntry], pulls: bool) -> Result<()> {
+        let (frames, checkpoints) = self.frames(batch, pulls).await?;
+        self.sent.extend(batch.iter().map(|entry| entry.mutation.number));
+        let mut answer = self.send(frames).await?;
+        self.summary.requests += 1;
+        let before = self.summary.bytes_received;
+        let mut received = Received { entities: checkpoints, ..Received::default() };
+        let result = self.receive(answer.as_mut(), batch, &mut received, before).await;
+        self.summary.bytes_received = before + answer.bytes();
+        result
+    }
+
+    /// The request's frames, and the checkpoint each pulled entity's answer must continue.
+    async fn frames(
+        &self,
+        batch: &[OutboxEntry],
+        pulls: bool,
+    ) -> Result<(Vec<RequestFrame>, BTreeMap<String, Option<Checkpoint>>)> {
+        let mut tx = self.syncer.begin(self.fence, true).await?;
+        let instance = tx.instance(self.syncer.runtime.random_uuid()).await?;
+        let settled_to = settled_to(tx.as_mut(), instance.next_number).await?;
+        tx.commit().await?;
+        let mut tx = self.syncer.store.begin(Access::Read).await?;
+        let context = self.step.context.clone();
+        let mut frames =
+            vec![RequestFrame::Hello(Hello { protocol: PROTOCOL, instance: instance.id, settled_to, context })];
+        let mut checkpoints = BTreeMap::new();
+        let pulled = if pulls { self.step.entities.as_slice() } else { &[] };
+        let named: BTreeSet<&String> = batch.iter().map(|entry| &entry.mutation.entity).collect();
+        let others = named.iter().copied().filter(|name| !pulled.contains(name));
+        for name in pulled.iter().chain(others) {
+            let entity = self.syncer.schema.entity(name)?;
+            if entity.local {
+                continue;
+            }
+            let pull = pulled.contains(name);
+            let stored: Option<StoredCheckpoint> = tx.load(areas::CHECKPOINT, &entity_key(name, b"")).await?;
+            let checkpoint = stored.map(|stored| stored.checkpoint).filter(|_| pull);
+            if pull {
+                checkpoints.insert(name.clone(), checkpoint.clone());
+            }
+            frames.push(RequestFrame::Entity(EntityRequest {
+                entity: name.clone(),
+                pattern: entity.pattern.clone(),
+                columns: entity.columns(),
+                scope: String::new(),
+                pull,
+                checkpoint,
+                page_rows: self.syncer.page_rows.load(Ordering::Relaxed),
+                page_bytes: self.syncer.limits.page_bytes,
+            }));
+        }
+        frames.extend(batch.iter().map(|entry| RequestFrame::Mutation(entry.mutation.clone())));
+        frames.push(RequestFrame::End {});
+        Ok((frames, checkpoints))
+    }
+
+    /// Sends; when the credentials are refused, asks once for new ones.
+    async fn send(&self, frames: Vec<RequestFrame>) -> Result<Box<dyn Answer>> {
+        let exchange = |frames, credentials| Exchange { frames, credentials, time_out: self.step.time_out };
+        let Some(provider) = &self.syncer.credentials else {
+            return self.syncer.transport.exchange(exchange(frames, None)).await;
+        };
+        let credentials = provider.credentials(false).await?;
+        match self.syncer.transport.exchange(exchange(frames.clone(), credentials)).await {
+            Err(error) if error.kind() == ErrorKind::Unauthorised => {
+                let credentials = provider.credentials(true).await?;
+                self.syncer.transport.exchange(exchange(frames, credentials)).await
+            }
+            other => other,
+        }
+    }
+
+    /// Takes the answer's frames in their order: outcomes are settled before the first page is applied.
+    async fn receive(
+        &mut self,
+        answer: &mut dyn Answer,
+        batch: &[OutboxEntry],
+        received: &mut Received,
+        before: u64,
+    ) -> Result<()> {
+        match answer.next().await? {
+            Some(AnswerFrame::Welcome(welcome)) if welcome.protocol == PROTOCOL => {}
+            Some(AnswerFrame::Failed(error)) => return Err(error.into()),
+            Some(AnswerFrame::Welcome(welcome)) => {
+                return Err(Error::unsupported(
+                    "protocol_unsupported",
+                    format!("wanted protocol {PROTOCOL}, found {}; update the app or the server", welcome.protocol),
+                ));
+            }
+            _ => return Err(out_of_order("welcome")),
+        }
+        loop {
+            let frame = answer.next().await?;
+            self.summary.bytes_received = before + answer.bytes();
+            if !matches!(frame, Some(AnswerFrame::Outcome(_))) && !received.outcomes.is_empty() {
+                self.settle(batch, std::mem::take(&mut received.outcomes)).await?;
+            }
+            match frame {
+                Some(AnswerFrame::Outcome(outcome)) => received.outcomes.push((outcome.id, outcome.outcome)),
+                Some(AnswerFrame::Entity(entity)) => self.entity(received, &entity.entity, entity.state).await?,
+                Some(AnswerFrame::Page(page)) => self.page(received, page).await?,
+                Some(AnswerFrame::Failed(error)) => return Err(error.into()),
+                Some(AnswerFrame::End {}) => return Ok(()),
+                Some(AnswerFrame::Welcome(_)) => return Err(out_of_order("outcome, entity, page or end")),
+                Some(AnswerFrame::Image {}) => {
+                    return Err(Error::unsupported("protocol_unsupported", "the server sent an image, which protocol 1 reserves"));
+                }
+                None => return Err(Error::transient("answer_truncated", "the answer ended without its end frame")),
+            }
+        }
+    }
+
+    async fn settle(&mut self, batch: &[OutboxEntry], outcomes: Vec<(Uuid, Outcome)>) -> Result<()> {
+        let numbers: BTreeMap<Uuid, u64> = batch.iter().map(|entry| (entry.mutation.id, entry.mutation.number)).collect();
+        let total = batch.len() as u64;
+        let last = batch.last().map(|entry| entry.mutation.entity.clone()).unwrap_or_default();
+        for outcomes in outcomes.chunks(500) {
+            let known: Vec<(u64, &Outcome)> =
+                outcomes.iter().filter_map(|(id, outcome)| Some((*numbers.get(id)?, outcome))).collect();
+            let retry = super::settle::settle(self, &known).await?;
+            if let Some(error) = retry {
+                self.note(error);
+            }
+            self.sink.progress(Progress {
+                entity: last.clone(),
+                phase: Phase::Push,
+                done: self.summary.applied + self.summary.rejected + self.summary.conflicts,
+                total: Some(total),
+                bytes: self.summary.bytes_received,
+            });
+        }
+        Ok(())
+    }
+
+    async fn entity(&mut self, received: &mut Received, name: &str, state: AnswerState) -> Result<()> {
+        if !received.entities.contains_key(name) {
+            return Err(out_of_order("an entity that was asked for"));
+        }
+        match state {
+            AnswerState::Started { total } => {
+                received.done.insert(name.to_owned(), (0, total));
+            }
+            AnswerState::NotModified => {}
+            AnswerState::Complete => super::apply::complete(self, name).await?,
+            AnswerState::Failed(error) => self.note(Error::from(error).at(name)),
+        }
+        Ok(())
+    }
+
+    async fn page(&mut self, received: &mut Received, page: onsync_core::page::Page) -> Result<()> {
+        let name = page.entity.clone();
+        let Some(expected) = received.entities.get(&name).cloned() else {
+            return Err(out_of_order("a page of an entity that was asked for"));
+        };
+        let rows = (page.rows.len() + page.deleted.len() + page.removed.len()) as u64;
+        let next = page.checkpoint.clone();
+        super::apply::apply(self, page, expected.as_ref()).await?;
+        received.entities.insert(name.clone(), Some(next));
+        let (done, total) = received.done.entry(name.clone()).or_default();
+        *done += rows;
+        let (done, total) = (*done, *total);
+        let bytes = self.summary.bytes_received;
+        self.sink.progress(Progress { entity: name, phase: Phase::Pull, done, total, bytes });
+        Ok(())
+    }
+
+    /// Keeps the first error that does not stop the rest.
+    fn note(&mut self, error: Error) {
+        tracing::warn!(code = error.code(), "part of a sync failed: {}", error.message());
+        self.first_error.get_or_insert(error);
+    }
+}
+
+fn out_of_order(wanted: &str) -> Error {
+    Error::corrupt("invalid_answer", format!("wanted {wanted}, found another frame; the server does not speak OnSync's protocol"))
+}
+
+/// The number up to which no outcome is missing and no waiting mutation refers to a create.
+async fn settled_to(tx: &mut dyn LocalTransaction, next_number: u64) -> Result<u64> {
+    let mut lowest = next_number;
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let found = tx.list::<OutboxEntry>(areas::OUTBOX, after.as_deref(), 500).await?;
+        let Some((last, _)) = found.last() else { return Ok(lowest - 1) };
+        after = Some(last.clone());
+        for (_, entry) in found {
+            lowest = lowest.min(entry.mutation.number);
+            for reference in &entry.mutation.references {
+                let created: Option<CreatedRecord> = tx.load(areas::CREATED, reference.created.as_bytes()).await?;
+                lowest = lowest.min(created.map_or(lowest, |created| created.number));
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The durable lists of what a person may want to see: rejected changes, values in the bin, conflicts.
+
+use super::areas::{self, Areas, OutboxEntry};
+use super::{Limits, Syncer};
+use onsync_core::conflict::Conflict;
+use onsync_core::mutation::{BinReason, MutationKind, Rejection};
+use onsync_core::store::local::{Access, LocalTransaction};
+use onsync_core::value::Timestamp;
+use onsync_core::{Fields, Key, Result};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A change the server refused, or one that may have been applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedEntry {
+    /// The mutation's number on this device; names the entry.
+    pub number: u64,
+    /// The entity.
+    pub entity: String,
+    /// The record's local key.
+    pub key: Key,
+    /// What was asked.
+    pub kind: MutationKind,
+    /// The values that were sent.
+    pub values: Fields,
+    /// Why it was refused.
+    pub rejection: Rejection,
+}
+
+/// Values that lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BinEntry {
+    /// Names the entry; sorts by time.
+    pub id: Uuid,
+    /// When it was put there, by the device's clock (for display and expiry only).
+    pub at: Timestamp,
+    /// The entity.
+    pub entity: String,
+    /// The record's local key.
+    pub key: Key,
+    /// Why.
+    pub reason: BinReason,
+    /// The record's values as the app last saw them.
+    pub values: Fields,
+}
+
+impl RejectedEntry {
+    pub(crate) fn of(entry: &OutboxEntry, rejection: Rejection) -> Self {
+        Self {
+            number: entry.mutation.number,
+            entity: entry.mutation.entity.clone(),
+            key: entry.key.clone(),
+            kind: entry.mutation.kind,
+            values: entry.values.clone(),
+            rejection,
+        }
+    }
+}
+
+impl Syncer {
+    /// Changes the server refused, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn rejected(&self, limit: usize) -> Result<Vec<RejectedEntry>> {
+        self.list(areas::REJECTED, limit).await
+    }
+
+    /// Changes that may have been applied, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn may_have_been_applied(&self, limit: usize) -> Result<Vec<RejectedEntry>> {
+        self.list(areas::UNKNOWN, limit).await
+    }
+
+    /// Open conflicts, at most `limit`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn conflicts(&self, limit: usize) -> Result<Vec<Conflict>> {
+        self.list(areas::CONFLICT, limit).await
+    }
+
+    /// Values in the bin, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn bin(&self, limit: usize) -> Result<Vec<BinEntry>> {
+        self.list(areas::BIN, limit).await
+    }
+
+    async fn list<T: serde::de::DeserializeOwned>(&self, area: &str, limit: usize) -> Result<Vec<T>> {
+        let mut tx = self.store.begin(Access::Read).await?;
+        Ok(tx.list(area, None, limit).await?.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    /// Puts values into the bin.
+    pub(crate) async fn discard(
+        &self,
+        tx: &mut dyn LocalTransaction,
+        entity: &str,
+        key: &Key,
+        reason: BinReason,
+        values: Fields,
+    ) -> Result<()> {
+        let id = self.runtime.sortable_uuid();
+        let entry = BinEntry { id, at: self.runtime.now(), entity: entity.to_owned(), key: key.clone(), reason, values };
+        tx.store(areas::BIN, id.as_bytes(), &entry).await
+    }
+
+    /// Empties the bin of what is older or more than the limits allow, oldest first.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn trim_bin(&self, tx: &mut dyn LocalTransaction) -> Result<()> {
+        let Limits { bin_days, bin_bytes, .. } = self.limits;
+        let oldest = self.runtime.now().count().saturating_sub(i64::from(bin_days) * 86_400_000_000);
+        let entries = tx.area_scan(areas::BIN, None, usize::MAX).await?;
+        let mut size: u64 = entries.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+        for (key, bytes) in entries {
+            let entry: BinEntry = areas::decode(areas::BIN, &bytes)?;
+            if entry.at.count() >= oldest && size <= bin_bytes {
+                break;
+            }
+            size -= bytes.len() as u64;
+            tx.area_remove(areas::BIN, &key).await?;
+        }
+        Ok(())
+    }
+}

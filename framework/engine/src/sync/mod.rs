@@ -1,0 +1,226 @@
+//! One sync step: cut → request → exchange → apply.
+//!
+//! ```text
+//! cut        durable mutations from dirty records            one transaction, before anything is sent
+//! request    bounded requests from the outbox, checkpoints   no transaction
+//! exchange   frames out, frames in                           no transaction is open across the network
+//! settle     outcomes                                        one transaction per answer
+//! apply      view → plan → write                             one transaction per page, with its checkpoint
+//! ```
+//!
+//! Policy is the patterns' business; storage the store's. This module holds what lies between: the outbox, the key map, the
+//! checkpoints, the bin and the lists of what went wrong, all kept in areas of the store.
+
+mod apply;
+mod areas;
+mod cut;
+mod exchange;
+mod keys;
+mod lists;
+mod page_write;
+mod settle;
+
+pub use areas::Fence;
+pub use lists::{BinEntry, RejectedEntry};
+
+use crate::sync::areas::Areas;
+use onsync_core::handler::{Phase, Summary, SyncDirection};
+use onsync_core::pattern::SyncPattern;
+use onsync_core::platform::{MaybeSend, MaybeSync};
+use onsync_core::runtime::Runtime;
+use onsync_core::schema::Schema;
+use onsync_core::store::local::{Access, LocalStore, LocalTransaction};
+use onsync_core::transport::{CredentialsProvider, Transport};
+use onsync_core::{Error, Result};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Sizes that a sync step keeps to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows a page; adapted downwards so that one apply takes at most [`Limits::apply_target`].
+    pub page_rows: u32,
+    /// Bytes of values a page.
+    pub page_bytes: u32,
+    /// Bytes of mutations a request.
+    pub max_request_bytes: usize,
+    /// Mutations a request.
+    pub max_mutations: usize,
+    /// Records up to which a full refresh becomes visible in one transaction.
+    pub refresh_limit: usize,
+    /// Days for which values stay in the bin.
+    pub bin_days: u32,
+    /// Bytes of values the bin keeps.
+    pub bin_bytes: u64,
+    /// How long one apply may hold the writer.
+    pub apply_target: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            page_rows: 2_000,
+            page_bytes: 1 << 20,
+            max_request_bytes: 1 << 20,
+            max_mutations: 1_000,
+            refresh_limit: 20_000,
+            bin_days: 30,
+            bin_bytes: 64 << 20,
+            apply_target: Duration::from_millis(20),
+        }
+    }
+}
+
+/// Everything one sync step needs; cheap to clone.
+#[derive(Clone)]
+pub struct Syncer {
+    /// The device's database.
+    pub store: Arc<dyn LocalStore>,
+    /// The way to the server.
+    pub transport: Arc<dyn Transport>,
+    /// Time and randomness.
+    pub runtime: Arc<dyn Runtime>,
+    /// Who is signed in.
+    pub credentials: Option<Arc<dyn CredentialsProvider>>,
+    /// What syncs.
+    pub schema: Arc<Schema>,
+    /// The pattern of each entity.
+    pub patterns: Arc<BTreeMap<String, Arc<dyn SyncPattern>>>,
+    /// Sizes.
+    pub limits: Limits,
+    /// Rows a page, as adapted to this device.
+    pub page_rows: Arc<AtomicU32>,
+}
+
+/// What is asked of one step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The context's name, for the server's logs.
+    pub context: String,
+    /// The entities, in the order in which they are fetched.
+    pub entities: Vec<String>,
+    /// Send, fetch, or both.
+    pub direction: SyncDirection,
+    /// How long to wait for an answer to begin, and between two of its pieces.
+    pub time_out: Option<Duration>,
+}
+
+/// How far a step has got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The entity at work.
+    pub entity: String,
+    /// What is done.
+    pub phase: Phase,
+    /// Records so far.
+    pub done: u64,
+    /// Records in all, where known.
+    pub total: Option<u64>,
+    /// Bytes received so far in this step.
+    pub bytes: u64,
+}
+
+/// Hears of progress; a closure will do.
+pub trait ProgressSink: MaybeSend + MaybeSync {
+    /// The step got on.
+    fn progress(&self, progress: Progress);
+}
+
+impl<F: Fn(Progress) + MaybeSend + MaybeSync> ProgressSink for F {
+    fn progress(&self, progress: Progress) {
+        self(progress);
+    }
+}
+
+/// What waits, for the status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// Records with changes the server has not acknowledged.
+    pub waiting: u64,
+    /// Changes the server refused.
+    pub rejected: u64,
+    /// Open conflicts.
+    pub conflicts: u64,
+    /// Changes that may have been applied.
+    pub unknown: u64,
+}
+
+impl Syncer {
+    /// A syncer with default page size.
+    pub fn new(
+        store: Arc<dyn LocalStore>,
+        transport: Arc<dyn Transport>,
+        runtime: Arc<dyn Runtime>,
+        schema: Arc<Schema>,
+        patterns: Arc<BTreeMap<String, Arc<dyn SyncPattern>>>,
+        limits: Limits,
+    ) -> Self {
+        let page_rows = Arc::new(AtomicU32::new(limits.page_rows));
+        Self { store, transport, runtime, credentials: None, schema, patterns, limits, page_rows }
+    }
+
+    /// Takes over syncing: called with the store's sync lock held. Every write of a step checks the fence number returned here, so
+    /// that a holder that froze and lost the lock can do no harm when it goes on.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn take_over(&self) -> Result<Fence> {
+        let mut tx = self.store.begin(Access::Sync { durable: true }).await?;
+        let fence = tx.next_fence().await?;
+        tx.commit().await?;
+        Ok(fence)
+    }
+
+    /// Syncs: sends what waits in as many bounded requests as it takes, and fetches with the last of them.
+    ///
+    /// # Errors
+    /// Those of store, transport and server. What was done until then stays done, and the next step continues there.
+    pub async fn run(&self, fence: Fence, step: &Step, sink: &dyn ProgressSink) -> Result<Summary> {
+        exchange::Run::new(self, fence, step, sink).run().await
+    }
+
+    /// Counts what waits.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn pending(&self) -> Result<Pending> {
+        let mut tx = self.store.begin(Access::Read).await?;
+        let mut pending = Pending::default();
+        for entity in self.schema.entities.iter().filter(|entity| !entity.local) {
+            pending.waiting += cut::count_waiting(tx.as_mut(), entity).await?;
+        }
+        pending.rejected = tx.count_area(areas::REJECTED).await?;
+        pending.conflicts = tx.count_area(areas::CONFLICT).await?;
+        pending.unknown = tx.count_area(areas::UNKNOWN).await?;
+        Ok(pending)
+    }
+
+    /// The pattern of an entity.
+    pub(crate) fn pattern(&self, entity: &str) -> Result<&dyn SyncPattern> {
+        self.patterns.get(entity).map(AsRef::as_ref).ok_or_else(|| {
+            Error::fatal("unknown_entity", format!("entity `{entity}` has no pattern; configure one under entities.{entity}"))
+        })
+    }
+
+    /// A write transaction of the sync, after checking that nobody has taken over.
+    pub(crate) async fn begin(&self, fence: Fence, durable: bool) -> Result<Box<dyn LocalTransaction>> {
+        let mut tx = self.store.begin(Access::Sync { durable }).await?;
+        tx.check_fence(fence).await?;
+        Ok(tx)
+    }
+
+    /// Keeps one apply within its time by asking for smaller or, again, larger pages.
+    pub(crate) fn adapt_page(&self, rows: usize, took: Duration) {
+        let asked = self.page_rows.load(Ordering::Relaxed);
+        let adapted = if took > self.limits.apply_target && rows > 100 {
+            (asked / 2).max(100)
+        } else if took < self.limits.apply_target / 4 {
+            (asked.saturating_mul(2)).min(self.limits.page_rows)
+        } else {
+            asked
+        };
+        self.page_rows.store(adapted, Ordering::Relaxed);
+    }
+}
