@@ -122,5 +122,5 @@ fn it_reads_only() {
         (ReadOnlyOptimized.name(), ReadOnlyOptimized.direction()),
         (NAME, Direction::ReadOnly)
     );
-    assert_eq!(ReadOnlyOptimized.whole_refresh(), false);
+    assert!(!ReadOnlyOptimized.whole_refresh());
 }

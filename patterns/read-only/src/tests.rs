@@ -122,5 +122,5 @@ fn it_reads_only() {
         (ReadOnly.name(), ReadOnly.direction()),
         (NAME, Direction::ReadOnly)
     );
-    assert_eq!(ReadOnly.whole_refresh(), true);
+    assert!(ReadOnly.whole_refresh());
 }
