@@ -1,0 +1,220 @@
+//! The settings beside the schema, as typed values.
+
+use onsync_core::handler::{Selection, SyncDirection};
+use onsync_core::{Error, Result};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// A secret by the name of the environment variable that holds it. The secret itself is never kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    variable: String,
+}
+
+impl Secret {
+    /// From `${NAME}`; none for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        super::check::secret_name(text).map(|name| Self {
+            variable: name.to_owned(),
+        })
+    }
+
+    /// The variable's name.
+    pub fn variable(&self) -> &str {
+        &self.variable
+    }
+
+    /// The secret, from the environment.
+    ///
+    /// # Errors
+    /// `missing_secret` when the variable is not set or empty.
+    pub fn reveal(&self) -> Result<String> {
+        std::env::var(&self.variable)
+            .ok()
+            .filter(|secret| !secret.is_empty())
+            .ok_or_else(|| {
+                Error::unsupported(
+                    "missing_secret",
+                    format!(
+                        "the environment variable `{}` is not set; set it to the secret",
+                        self.variable
+                    ),
+                )
+            })
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "${{{}}}", self.variable)
+    }
+}
+
+/// Fills every `${NAME}` inside a text from the environment.
+///
+/// # Errors
+/// `missing_secret` when a variable is not set.
+pub fn fill_secrets(text: &str) -> Result<String> {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        let end = rest[start..].find('}').map(|end| start + end + 1);
+        let Some(secret) = end.and_then(|end| Secret::parse(&rest[start..end])) else {
+            break;
+        };
+        filled.push_str(&rest[..start]);
+        filled.push_str(&secret.reveal()?);
+        rest = &rest[end.unwrap_or(rest.len())..];
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+/// Reads an adapter's own options as its type.
+fn options<T: DeserializeOwned>(table: &str, options: &serde_json::Value) -> Result<T> {
+    serde_json::from_value(options.clone()).map_err(|error| {
+        Error::unsupported("config_wrong_type", error.to_string()).at(format!("{table}.options"))
+    })
+}
+
+/// `[transport]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct TransportSettings {
+    /// The adapter's name.
+    pub kind: String,
+    /// The server's address.
+    pub url: Option<String>,
+    /// How long to wait for the answer to begin, and between two of its pieces.
+    pub time_out: Duration,
+    /// A fixed bearer token.
+    pub token: Option<Secret>,
+    /// `binary` or `json`.
+    pub encoding: String,
+    /// `zstd`, `gzip` or `none`.
+    pub compression: String,
+    /// Keys of the adapter's own.
+    pub options: serde_json::Value,
+}
+
+impl TransportSettings {
+    /// The adapter's own options as its type.
+    ///
+    /// # Errors
+    /// `config_wrong_type`.
+    pub fn options<T: DeserializeOwned>(&self) -> Result<T> {
+        options("transport", &self.options)
+    }
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoreSettings {
+    /// The adapter's name.
+    pub kind: String,
+    /// The file.
+    pub path: Option<String>,
+    /// Rows a page.
+    pub page_rows: u32,
+    /// Bytes a page.
+    pub page_bytes: u32,
+    /// Keys of the adapter's own.
+    pub options: serde_json::Value,
+}
+
+impl StoreSettings {
+    /// The adapter's own options as its type.
+    ///
+    /// # Errors
+    /// `config_wrong_type`.
+    pub fn options<T: DeserializeOwned>(&self) -> Result<T> {
+        options("store", &self.options)
+    }
+}
+
+/// `[network]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkSettings {
+    /// The monitor's name; `assumed` for none.
+    pub kind: String,
+}
+
+/// `[retry]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetrySettings {
+    /// Whether failed runs are tried again by themselves.
+    pub enabled: bool,
+    /// The longest wait before the first retry.
+    pub interval: Duration,
+    /// By how much it grows.
+    pub factor: f64,
+    /// The longest wait of all.
+    pub cap: Duration,
+    /// At most so many retries an hour.
+    pub attempts_per_hour: u32,
+}
+
+/// One of `[contexts]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextSettings {
+    /// What it syncs.
+    pub entities: Selection,
+    /// In which direction.
+    pub direction: SyncDirection,
+    /// After this the handle's outcome is timed out.
+    pub time_out: Option<Duration>,
+    /// Whether a request first empties the queue.
+    pub discard_pending: bool,
+}
+
+/// `[limits]` and `[bin]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// Bytes of changes a request.
+    pub max_request_bytes: usize,
+    /// Bytes of values a record.
+    pub max_record_bytes: usize,
+    /// Records a transaction that becomes visible at once.
+    pub group_limit: usize,
+    /// Bytes of such a transaction.
+    pub group_bytes: usize,
+    /// Records a full refresh that becomes visible at once.
+    pub refresh_limit: usize,
+    /// Runs that may wait.
+    pub queue: usize,
+    /// How long the bin keeps values.
+    pub bin_keep: Duration,
+    /// Bytes the bin keeps.
+    pub bin_bytes: u64,
+}
+
+/// How the server learns who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// By static bearer tokens.
+    Tokens,
+    /// Not at all: everybody is one user.
+    None,
+}
+
+/// `[server]`, of `onsync.server.toml` only
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// The database's address, `${NAME}` not yet filled; see [`fill_secrets`].
+    pub database: Option<String>,
+    /// The address to listen on.
+    pub listen: String,
+    /// How the server learns who speaks.
+    pub authentication: Authentication,
+    /// Users and their tokens.
+    pub tokens: Vec<(String, Secret)>,
+    /// Origins of web apps that may call.
+    pub cors_origins: Vec<String>,
+    /// Decoded bytes a request.
+    pub max_request_bytes: usize,
+    /// Changes a request.
+    pub max_mutations: usize,
+    /// Whether answers are compressed.
+    pub compression: bool,
+    /// How long deletions are remembered.
+    pub keep_tombstones: Duration,
+}
