@@ -41,6 +41,13 @@ pub trait Authorizer: MaybeSend + MaybeSync {
         before: Option<&Fields>,
         after: Option<&Fields>,
     ) -> bool;
+
+    /// Whether this user may know that the record exists. To mutations of other users it is as if it were not there:
+    /// the answer to "not yours" and "not there" is the same. The default hides nothing.
+    fn may_see(&self, principal: &Principal, entity: &EntitySchema, record: &Fields) -> bool {
+        let _ = (principal, entity, record);
+        true
+    }
 }
 
 /// Checks the content of changes by the app's own rules.

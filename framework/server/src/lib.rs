@@ -1,5 +1,28 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
+mod apply;
+mod authenticate;
+mod authorise;
+mod batch;
+mod builder;
+mod catalog;
+mod checkpoint;
+mod encoding;
+mod entity;
+mod history;
+mod limits;
+mod order;
+mod prepare;
+mod random;
+mod receipt;
+mod request;
+mod server;
 mod service;
 
+pub use authenticate::{NoAuthentication, StaticTokens};
+pub use authorise::EveryoneMayEverything;
+pub use builder::ServerBuilder;
+pub use limits::{Clock, Limits, SystemClock};
+pub use server::Server;
 pub use service::SyncService;

@@ -1,0 +1,429 @@
+//! One mutation inside a transaction: receipt → view → verdict → effect → receipt.
+
+use crate::batch::Batch;
+use crate::prepare::{Prepared, Stop, prepare, project, refuse, rejection};
+use crate::receipt::{self, Receipt};
+use crate::request::{Item, Target};
+use onsync_core::error::{Error, Result};
+use onsync_core::mutation::{MutationKind, Outcome, ServerRecord};
+use onsync_core::pattern::{ServerView, Verdict};
+use onsync_core::policy::AppliedMutation;
+use onsync_core::record::{Fields, Key, RecordName, Version};
+use onsync_core::schema::{EntitySchema, Ids};
+use onsync_core::store::server::ServerTransaction;
+
+/// What became of one mutation in a transaction that may still be undone.
+pub(crate) struct Applied {
+    /// Its outcome.
+    pub(crate) outcome: Outcome,
+    /// Whether it was decided now, and not answered from a receipt.
+    pub(crate) new: bool,
+    /// For hooks: what took effect, now or when it was first sent.
+    pub(crate) effect: Option<AppliedMutation>,
+}
+
+/// What an effect left behind.
+struct Effect {
+    outcome: Outcome,
+    key: Option<Key>,
+}
+
+impl Effect {
+    fn nothing(outcome: Outcome) -> Self {
+        Self { outcome, key: None }
+    }
+}
+
+impl Batch<'_> {
+    /// Applies one mutation exactly once.
+    ///
+    /// # Errors
+    /// The transaction is to be undone.
+    pub(crate) async fn apply(
+        &self,
+        transaction: &mut dyn ServerTransaction,
+        item: &Item,
+        target: &Target,
+        settled_to: u64,
+    ) -> Result<Applied> {
+        let id = item.mutation.id;
+        let opened = self.receipt(item, named_key(item), &applied(None));
+        if !receipt::open(transaction, id, &opened).await? {
+            return self.repeated(transaction, item, target).await;
+        }
+        if item.mutation.number <= settled_to {
+            receipt::close(transaction, id).await?;
+            return Ok(answered(Outcome::Renew, true));
+        }
+        let effect = match self.change(transaction, item, target).await {
+            Ok(effect) => effect,
+            Err(Stop::Refuse(rejection)) => Effect::nothing(Outcome::Rejected(rejection)),
+            Err(Stop::Fail(error)) => return Err(error),
+        };
+        let key = effect.key.clone().or_else(|| named_key(item));
+        let receipt = self.receipt(item, key, &effect.outcome);
+        receipt::finish(transaction, self.owner, id, &opened, &receipt).await?;
+        Ok(Applied {
+            effect: effect.key.map(|key| self.effect(item, key)),
+            outcome: effect.outcome,
+            new: true,
+        })
+    }
+
+    pub(crate) fn receipt(&self, item: &Item, key: Option<Key>, outcome: &Outcome) -> Receipt {
+        Receipt::new(self.principal, self.request.hello.instance, item, key, outcome)
+    }
+
+    fn effect(&self, item: &Item, key: Key) -> AppliedMutation {
+        AppliedMutation {
+            mutation: item.mutation.clone(),
+            principal: self.principal.clone(),
+            key,
+        }
+    }
+
+    /// A mutation that has a receipt: its outcome again, with the record as it is now.
+    pub(crate) async fn repeated(
+        &self,
+        transaction: &mut dyn ServerTransaction,
+        item: &Item,
+        target: &Target,
+    ) -> Result<Applied> {
+        let found = receipt::find(transaction, item.mutation.id).await?;
+        let Some(receipt) = found.filter(|receipt| receipt.is_of(self.principal, item)) else {
+            return Ok(answered(reused(), true));
+        };
+        let Outcome::Applied { key, .. } = receipt.outcome else {
+            return Ok(answered(receipt.outcome, false));
+        };
+        let Some(record) = receipt.key else {
+            return Ok(answered(applied(key), false));
+        };
+        let entity = &target.served.entity;
+        let current = transaction
+            .get(entity, &target.served.attributes, &record)
+            .await?
+            .filter(|current| self.server.authorizer.may_see(self.principal, entity, current));
+        let gone = current.is_none() && item.mutation.kind != MutationKind::Delete;
+        let stored = current.map(|current| stored(target, &record, &current));
+        Ok(Applied {
+            outcome: Outcome::Applied { key, stored, gone },
+            new: false,
+            effect: Some(self.effect(item, record)),
+        })
+    }
+
+    /// View, verdict, effect.
+    async fn change(
+        &self,
+        transaction: &mut dyn ServerTransaction,
+        item: &Item,
+        target: &Target,
+    ) -> Result<Effect, Stop> {
+        let entity = &target.served.entity;
+        let limit = self.server.limits.max_record_bytes;
+        let prepared = prepare(transaction, self.principal, item, target, limit).await?;
+        let current = match &prepared.key {
+            Some(key) => transaction.get(entity, &target.served.attributes, key).await?,
+            None => None,
+        };
+        let current =
+            current.filter(|current| self.server.authorizer.may_see(self.principal, entity, current));
+        let seen = current
+            .as_ref()
+            .map(|current| project(entity, &target.columns, current));
+        let version = seen.as_ref().map(|seen| version(target, seen));
+        let view = ServerView {
+            entity,
+            current: seen.as_ref(),
+            version,
+        };
+        let verdict = target.served.pattern.decide(&view, &prepared.mutation);
+        tracing::debug!(entity = entity.name, mutation = %item.mutation.id, verdict = verdict_name(&verdict), "decided");
+        let record = || {
+            let (key, seen) = (prepared.key.clone()?, seen.clone()?);
+            Some(ServerRecord { key, fields: seen })
+        };
+        match verdict {
+            Verdict::Nothing => Ok(Effect {
+                outcome: applied(None),
+                key: prepared.key,
+            }),
+            Verdict::Gone => Ok(Effect::nothing(Outcome::Gone)),
+            Verdict::Reject(rejection) => Err(Stop::Refuse(rejection)),
+            Verdict::Conflict(kind) => Ok(Effect::nothing(Outcome::Conflict {
+                kind,
+                theirs: record(),
+            })),
+            Verdict::Insert => self.insert(transaction, target, prepared).await,
+            Verdict::Update(fields) => {
+                let base_is_current = version.is_some() && version == prepared.mutation.base_version;
+                self.update(transaction, target, prepared, current, fields, base_is_current)
+                    .await
+            }
+            Verdict::Delete => self.delete(transaction, target, prepared, current).await,
+        }
+    }
+
+    async fn insert(
+        &self,
+        transaction: &mut dyn ServerTransaction,
+        target: &Target,
+        prepared: Prepared,
+    ) -> Result<Effect, Stop> {
+        let entity = &target.served.entity;
+        let values = &prepared.mutation.values;
+        self.check_parents(transaction, entity, values, prepared.key.as_ref())
+            .await?;
+        self.permit(entity, prepared.mutation.kind, None, Some(values))?;
+        let key = transaction.insert(entity, values).await?;
+        let after = transaction.get(entity, &target.served.attributes, &key).await?;
+        let issued = (entity.ids == Ids::Server).then(|| key.clone());
+        // The device knows the key from the outcome, and expects null where it sent nothing.
+        let expected = |name: &str| match entity.key.iter().position(|part| part == name) {
+            Some(at) => key.values().get(at),
+            None => Some(values.value(name)),
+        };
+        self.recheck(entity, prepared.mutation.kind, None, after.as_ref(), Some(values))?;
+        let stored = after
+            .as_ref()
+            .and_then(|after| unexpected(target, &key, after, expected));
+        Ok(Effect {
+            outcome: Outcome::Applied {
+                key: issued,
+                gone: after.is_none(),
+                stored,
+            },
+            key: Some(key),
+        })
+    }
+
+    async fn update(
+        &self,
+        transaction: &mut dyn ServerTransaction,
+        target: &Target,
+        prepared: Prepared,
+        current: Option<Fields>,
+        fields: Fields,
+        base_is_current: bool,
+    ) -> Result<Effect, Stop> {
+        let entity = &target.served.entity;
+        let (Some(key), Some(current)) = (prepared.key, current) else {
+            return Ok(Effect::nothing(Outcome::Gone));
+        };
+        let changed: Fields = fields
+            .iter()
+            .filter(|(name, value)| may_change(target, name) && current.value(name) != *value)
+            .map(|(name, value)| (name, value.clone()))
+            .collect();
+        let mut wanted = current.clone();
+        for (name, value) in changed.iter() {
+            wanted.set(name, value.clone());
+        }
+        self.check_parents(transaction, entity, &changed, Some(&key))
+            .await?;
+        let kind = prepared.mutation.kind;
+        self.permit(entity, kind, Some(&current), Some(&wanted))?;
+        let mut after = Some(wanted.clone());
+        if !changed.is_empty() {
+            transaction.update(entity, &key, &changed).await?;
+            after = transaction.get(entity, &target.served.attributes, &key).await?;
+            self.recheck(entity, kind, Some(&current), after.as_ref(), Some(&wanted))?;
+        }
+        let values = &prepared.mutation.values;
+        let expected = |name: &str| match (kind, values.has(name)) {
+            (_, true) => Some(values.value(name)),
+            (MutationKind::Create, false) => Some(&onsync_core::Value::Null),
+            // With the current base the device has all other values, else they come with the pull.
+            (_, false) => base_is_current.then(|| current.value(name)),
+        };
+        let stored = after
+            .as_ref()
+            .and_then(|after| unexpected(target, &key, after, expected));
+        Ok(Effect {
+            outcome: Outcome::Applied {
+                key: None,
+                stored,
+                gone: after.is_none(),
+            },
+            key: Some(key),
+        })
+    }
+
+    async fn delete(
+        &self,
+        transaction: &mut dyn ServerTransaction,
+        target: &Target,
+        prepared: Prepared,
+        current: Option<Fields>,
+    ) -> Result<Effect, Stop> {
+        let entity = &target.served.entity;
+        if let (Some(key), Some(current)) = (&prepared.key, &current) {
+            self.permit(entity, prepared.mutation.kind, Some(current), None)?;
+            transaction.delete(entity, key).await?;
+        }
+        Ok(Effect {
+            outcome: applied(None),
+            key: prepared.key,
+        })
+    }
+
+    /// No orphan is stored: what a written attribute refers to exists.
+    async fn check_parents(
+        &self,
+        transaction: &mut dyn ServerTransaction,
+        entity: &EntitySchema,
+        values: &Fields,
+        own: Option<&Key>,
+    ) -> Result<(), Stop> {
+        for relation in self.server.catalog.schema.parents_of(&entity.name) {
+            let value = values.value(&relation.attribute);
+            let Some(parent) = self.server.catalog.find(&relation.parent) else {
+                continue;
+            };
+            let key = Key(vec![value.clone()]);
+            let itself = relation.parent == entity.name && own == Some(&key);
+            if value.is_null() || itself {
+                continue;
+            }
+            let indexes = parent.entity.key_indexes();
+            if transaction.get(&parent.entity, &indexes, &key).await?.is_none() {
+                return Err(refuse(
+                    "parent_missing",
+                    format!(
+                        "`{}.{}` refers to a record of `{}` that the server does not have",
+                        entity.name, relation.attribute, relation.parent
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the authorizer and the validators, before anything is written.
+    fn permit(
+        &self,
+        entity: &EntitySchema,
+        kind: MutationKind,
+        before: Option<&Fields>,
+        after: Option<&Fields>,
+    ) -> Result<(), Stop> {
+        if !self
+            .server
+            .authorizer
+            .may_write(self.principal, entity, before, after)
+        {
+            return Err(Stop::Refuse(rejection(
+                "not_allowed",
+                format!("you may not {} this record of `{}`", kind.as_str(), entity.name),
+            )));
+        }
+        for validator in &self.server.validators {
+            validator
+                .validate(entity, kind, before, after)
+                .map_err(Stop::Refuse)?;
+        }
+        Ok(())
+    }
+
+    /// Asks again about what the database made of it, where that is something else. A refusal undoes the effect.
+    fn recheck(
+        &self,
+        entity: &EntitySchema,
+        kind: MutationKind,
+        before: Option<&Fields>,
+        after: Option<&Fields>,
+        asked: Option<&Fields>,
+    ) -> Result<()> {
+        if after.is_none() || after == asked {
+            return Ok(());
+        }
+        match self.permit(entity, kind, before, after) {
+            Err(Stop::Refuse(rejection)) => Err(Error::rejected(rejection.code, rejection.message)),
+            Err(Stop::Fail(error)) => Err(error),
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+fn may_change(target: &Target, name: &str) -> bool {
+    let entity = &target.served.entity;
+    entity
+        .index_of(name)
+        .is_some_and(|index| target.columns.contains(&index) && !entity.is_key(index))
+}
+
+fn answered(outcome: Outcome, new: bool) -> Applied {
+    Applied {
+        outcome,
+        new,
+        effect: None,
+    }
+}
+
+fn applied(key: Option<Key>) -> Outcome {
+    Outcome::Applied {
+        key,
+        stored: None,
+        gone: false,
+    }
+}
+
+/// The answer to an id that names another mutation, or another user's.
+pub(crate) fn reused() -> Outcome {
+    Outcome::rejected(
+        "mutation_id_reused",
+        "this mutation id was used for something else; cut the change again under a new one",
+    )
+}
+
+fn named_key(item: &Item) -> Option<Key> {
+    match &item.mutation.record {
+        RecordName::Key(key) => Some(key.clone()),
+        RecordName::Created(_) => None,
+    }
+}
+
+fn version(target: &Target, seen: &Fields) -> Version {
+    let attributes = target
+        .columns
+        .iter()
+        .filter_map(|index| target.served.entity.attributes.get(*index));
+    Version::of(attributes.map(|attribute| (attribute.name.as_str(), seen.value(&attribute.name))))
+}
+
+fn stored(target: &Target, key: &Key, record: &Fields) -> ServerRecord {
+    ServerRecord {
+        key: key.clone(),
+        fields: project(&target.served.entity, &target.columns, record),
+    }
+}
+
+/// The record, if one of the device's columns is not as expected; columns without an expectation may be anything.
+fn unexpected<'a>(
+    target: &Target,
+    key: &Key,
+    after: &Fields,
+    expected: impl Fn(&str) -> Option<&'a onsync_core::Value>,
+) -> Option<ServerRecord> {
+    let differs = target
+        .columns
+        .iter()
+        .filter_map(|index| target.served.entity.attributes.get(*index))
+        .any(|attribute| {
+            expected(&attribute.name).is_some_and(|wanted| wanted != after.value(&attribute.name))
+        });
+    differs.then(|| stored(target, key, after))
+}
+
+fn verdict_name(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Insert => "insert",
+        Verdict::Update(_) => "update",
+        Verdict::Delete => "delete",
+        Verdict::Nothing => "nothing",
+        Verdict::Gone => "gone",
+        Verdict::Conflict(_) => "conflict",
+        Verdict::Reject(_) => "reject",
+    }
+}

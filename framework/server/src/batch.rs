@@ -1,0 +1,280 @@
+//! A request's mutations: tried as one transaction, halved on failure until the culprit stands alone.
+
+use crate::apply::{Applied, reused};
+use crate::order::{Unit, units};
+use crate::receipt::{self, Owner};
+use crate::request::{Item, Request, Target};
+use crate::server::Inner;
+use onsync_core::error::{Error, ErrorKind, Result};
+use onsync_core::mutation::{Outcome, Rejection};
+use onsync_core::policy::{AppliedMutation, Principal};
+use onsync_core::wire::OutcomeFrame;
+
+/// The mutations of one request on their way into the database.
+pub(crate) struct Batch<'a> {
+    /// The server.
+    pub(crate) server: &'a Inner,
+    /// Who asks.
+    pub(crate) principal: &'a Principal,
+    /// The request.
+    pub(crate) request: &'a Request,
+    /// The device instance that asks.
+    pub(crate) owner: Owner,
+}
+
+/// Why a transaction was undone.
+struct Failure {
+    /// At which mutation, if at one.
+    at: Option<usize>,
+    cause: Cause,
+}
+
+enum Cause {
+    /// A statement, a hook or the commit failed.
+    Error(Error),
+    /// A member of an atomic group was not applied.
+    Member(Outcome),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            at: None,
+            cause: Cause::Error(error),
+        }
+    }
+}
+
+type Outcomes = Vec<(usize, Outcome)>;
+
+impl Batch<'_> {
+    /// Applies all mutations and returns their outcomes in the order of the request.
+    pub(crate) async fn run(&self) -> Vec<OutcomeFrame> {
+        let items = &self.request.items;
+        let mut outcomes: Vec<Option<Outcome>> = items.iter().map(|item| self.unavailable(item)).collect();
+        let places: Vec<usize> = (0..items.len())
+            .filter(|place| outcomes[*place].is_none())
+            .collect();
+        let units = units(items, &places, &self.server.catalog.schema);
+        let mut waiting = vec![units.as_slice()];
+        while let Some(next) = waiting.pop() {
+            let made = match self.attempt(next).await {
+                Ok(made) => made,
+                Err(failure) if may_pass(&failure) => {
+                    waiting.push(next);
+                    let left = waiting.drain(..).flatten().flat_map(|unit| unit.members.iter());
+                    left.map(|place| (*place, retry(&failure))).collect()
+                }
+                Err(_) if next.len() > 1 => {
+                    let (first, second) = next.split_at(next.len() / 2);
+                    waiting.extend([second, first]);
+                    continue;
+                }
+                Err(failure) => match next.first() {
+                    Some(unit) => self.refuse(unit, failure).await,
+                    None => continue,
+                },
+            };
+            for (place, outcome) in made {
+                outcomes[place] = Some(outcome);
+            }
+        }
+        items
+            .iter()
+            .zip(outcomes)
+            .map(|(item, outcome)| OutcomeFrame {
+                id: item.mutation.id,
+                // Every place is in exactly one unit, and every unit was tried.
+                outcome: outcome
+                    .unwrap_or_else(|| try_again("not_tried", "the change was not tried; send it again")),
+            })
+            .collect()
+    }
+
+    /// Mutations of an entity that cannot be served are kept by the device until it can.
+    fn unavailable(&self, item: &Item) -> Option<Outcome> {
+        let error = self.request.asked.get(item.asked)?.target.as_ref().err()?;
+        Some(try_again(error.code(), error.message()))
+    }
+
+    fn target(&self, item: &Item) -> Result<&Target> {
+        match self.request.asked.get(item.asked).map(|asked| &asked.target) {
+            Some(Ok(target)) => Ok(target),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(Error::rejected(
+                "invalid_request",
+                "the mutation's entity is not in the request",
+            )),
+        }
+    }
+
+    /// Tries some units as one transaction.
+    async fn attempt(&self, units: &[Unit]) -> Result<Outcomes, Failure> {
+        let mut transaction = self.server.store.write().await?;
+        let known = receipt::settled_to(transaction.as_mut(), self.owner).await?;
+        let settled_to = known.max(self.request.hello.settled_to);
+        let mut outcomes = Vec::new();
+        let (mut fresh, mut effects) = (Vec::new(), Vec::new());
+        for unit in units {
+            for place in &unit.members {
+                let item = &self.request.items[*place];
+                let target = self.target(item)?;
+                let one = self.apply(transaction.as_mut(), item, target, settled_to).await;
+                let applied = one.map_err(|error| Failure {
+                    at: Some(*place),
+                    cause: Cause::Error(error),
+                })?;
+                check_group(unit, *place, &applied)?;
+                if let Some(effect) = applied.effect {
+                    if applied.new {
+                        fresh.push(effect.clone());
+                    }
+                    effects.push(effect);
+                }
+                outcomes.push((*place, applied.outcome));
+            }
+        }
+        if !fresh.is_empty() {
+            for hooks in &self.server.hooks {
+                hooks.before_commit(transaction.as_mut(), &fresh).await?;
+            }
+        }
+        transaction.commit().await?;
+        self.after_commit(&effects).await;
+        Ok(outcomes)
+    }
+
+    /// Also for what was applied earlier: a process that died between commit and hook is made up for by the repetition.
+    async fn after_commit(&self, effects: &[AppliedMutation]) {
+        if effects.is_empty() {
+            return;
+        }
+        for hooks in &self.server.hooks {
+            hooks.after_commit(effects).await;
+        }
+    }
+
+    /// A unit that failed alone: what is its own fault is remembered as rejected, all else is sent again later.
+    async fn refuse(&self, unit: &Unit, failure: Failure) -> Outcomes {
+        let outcomes = match refusals(unit, &failure) {
+            Some(outcomes) => outcomes,
+            None => {
+                return unit
+                    .members
+                    .iter()
+                    .map(|place| (*place, retry(&failure)))
+                    .collect();
+            }
+        };
+        match self.remember(&outcomes).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                let failure = Failure::from(error);
+                unit.members
+                    .iter()
+                    .map(|place| (*place, retry(&failure)))
+                    .collect()
+            }
+        }
+    }
+
+    /// Stores receipts of refusals in a transaction of their own.
+    async fn remember(&self, outcomes: &Outcomes) -> Result<Outcomes> {
+        let mut transaction = self.server.store.write().await?;
+        let mut remembered = Vec::with_capacity(outcomes.len());
+        for (place, outcome) in outcomes {
+            let item = &self.request.items[*place];
+            let outcome = self.remember_one(transaction.as_mut(), item, outcome).await?;
+            remembered.push((*place, outcome));
+        }
+        transaction.commit().await?;
+        Ok(remembered)
+    }
+
+    async fn remember_one(
+        &self,
+        transaction: &mut dyn onsync_core::store::server::ServerTransaction,
+        item: &Item,
+        outcome: &Outcome,
+    ) -> Result<Outcome> {
+        let id = item.mutation.id;
+        if matches!(outcome, Outcome::Renew) || *outcome == reused() {
+            return Ok(outcome.clone());
+        }
+        let receipt = self.receipt(item, None, outcome);
+        if receipt::open(transaction, id, &receipt).await? {
+            receipt::finish(transaction, self.owner, id, &receipt, &receipt).await?;
+            return Ok(outcome.clone());
+        }
+        // Somebody sent it at the same time, and was quicker.
+        let target = self.target(item)?;
+        Ok(self.repeated(transaction, item, target).await?.outcome)
+    }
+}
+
+/// A member of a larger group that is decided now and not applied undoes the whole group.
+fn check_group(unit: &Unit, place: usize, applied: &Applied) -> Result<(), Failure> {
+    let fine = unit.members.len() < 2 || !applied.new || matches!(applied.outcome, Outcome::Applied { .. });
+    match fine {
+        true => Ok(()),
+        false => Err(Failure {
+            at: Some(place),
+            cause: Cause::Member(applied.outcome.clone()),
+        }),
+    }
+}
+
+fn may_pass(failure: &Failure) -> bool {
+    matches!(&failure.cause, Cause::Error(error) if error.kind().may_pass())
+}
+
+/// What a unit that failed alone ends as; none if it may succeed another time.
+fn refusals(unit: &Unit, failure: &Failure) -> Option<Outcomes> {
+    let own = match &failure.cause {
+        Cause::Member(outcome) => outcome.clone(),
+        Cause::Error(error) if error.kind() == ErrorKind::Rejected => {
+            Outcome::rejected(error.code(), error.message())
+        }
+        Cause::Error(_) => return None,
+    };
+    let others = match own {
+        Outcome::Renew => Outcome::Renew,
+        _ => Outcome::rejected(
+            "group_failed",
+            "another change of the same group was refused, and they succeed or fail together",
+        ),
+    };
+    let outcome = |place: &usize| match failure.at {
+        Some(at) if at != *place => others.clone(),
+        _ => own.clone(),
+    };
+    Some(
+        unit.members
+            .iter()
+            .map(|place| (*place, outcome(place)))
+            .collect(),
+    )
+}
+
+/// The faults of the server itself are told by code only.
+fn retry(failure: &Failure) -> Outcome {
+    match &failure.cause {
+        Cause::Error(error) => {
+            if !error.kind().may_pass() {
+                tracing::error!(code = error.code(), error = %error, "a change could not be processed");
+            }
+            try_again(
+                error.code(),
+                "the server could not process this change now; it is sent again later",
+            )
+        }
+        Cause::Member(_) => try_again("group_failed", "the group is sent again later"),
+    }
+}
+
+fn try_again(code: &str, message: &str) -> Outcome {
+    Outcome::Retry(Rejection {
+        code: code.to_owned(),
+        message: message.to_owned(),
+    })
+}

@@ -1,0 +1,372 @@
+//! One entity's part of an answer: snapshot pages from a position fixed at their start, then what changed since.
+
+use crate::answer::Asker;
+use crate::checkpoint::{Seals, State, Subject, Token, columns_hash};
+use crate::history;
+use crate::receipt;
+use crate::request::Target;
+use onsync_core::error::{Error, Result};
+use onsync_core::page::{KeyRange, Page, PageKind};
+use onsync_core::pattern::{Progress, Selection};
+use onsync_core::record::Key;
+use onsync_core::rows::RowSet;
+use onsync_core::store::server::{Extent, PageLimit, ServerSnapshot};
+use onsync_core::value::Blob;
+use onsync_core::wire::{AnswerFrame, AnswerState, EntityAnswer, EntityRequest};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Makes the frames of one entity.
+pub(crate) struct EntityPages {
+    /// What was asked.
+    pub(crate) request: EntityRequest,
+    target: Target,
+    subject: Subject,
+    columns: Uuid,
+    seals: Arc<Seals>,
+    limit: PageLimit,
+    stage: Stage,
+    /// Keys of own creates that were told already.
+    told: BTreeSet<Uuid>,
+    /// Rows sent, for logs.
+    rows: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    Begin,
+    Snapshot { start: u64, after: Option<Key> },
+    Delta { position: u64, goal: u64 },
+    Done,
+}
+
+/// A page before it has a checkpoint.
+struct Draft {
+    kind: PageKind,
+    rows: RowSet,
+    deleted: Vec<Key>,
+    removed: Vec<Key>,
+    /// How far the device is with this page.
+    state: State,
+    next: Stage,
+}
+
+impl EntityPages {
+    /// Nothing read yet.
+    pub(crate) fn new(asker: &Asker, request: EntityRequest, target: Target, seals: Arc<Seals>) -> Self {
+        let limits = &asker.server.limits;
+        let bounded = |asked: u32, most: usize| usize::try_from(asked).unwrap_or(most).clamp(1, most.max(1));
+        Self {
+            subject: Subject {
+                user: asker.principal.user.clone(),
+                entity: request.entity.clone(),
+                scope: request.scope.clone(),
+            },
+            columns: columns_hash(&target.served.entity, &target.columns),
+            limit: PageLimit {
+                rows: bounded(request.page_rows, limits.max_page_rows),
+                bytes: bounded(request.page_bytes, limits.max_page_bytes),
+            },
+            request,
+            target,
+            seals,
+            stage: Stage::Begin,
+            told: BTreeSet::new(),
+            rows: 0,
+        }
+    }
+
+    /// Whether nothing follows.
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.stage, Stage::Done)
+    }
+
+    /// The next frames: at most one page.
+    pub(crate) async fn next(&mut self, asker: &Asker) -> Result<Vec<AnswerFrame>> {
+        let mut snapshot = asker.server.store.read().await?;
+        let mut frames = Vec::new();
+        if matches!(self.stage, Stage::Begin) {
+            let total = self.begin(snapshot.as_mut()).await?;
+            let created = self.created(asker, snapshot.as_mut()).await?;
+            match &self.stage {
+                Stage::Done if created.is_empty() => {
+                    tracing::debug!(entity = self.request.entity, "not modified");
+                    frames.push(self.state(AnswerState::NotModified));
+                    return Ok(frames);
+                }
+                Stage::Done => {
+                    let position = snapshot.position().await?;
+                    frames.push(self.state(AnswerState::Started { total: None }));
+                    let draft = self.empty(position);
+                    frames.extend(self.page(asker, snapshot, draft, created).await?);
+                    return Ok(frames);
+                }
+                _ => frames.push(self.state(AnswerState::Started { total })),
+            }
+            let draft = self.draft(snapshot.as_mut()).await?;
+            frames.extend(self.page(asker, snapshot, draft, created).await?);
+            return Ok(frames);
+        }
+        let created = self.created(asker, snapshot.as_mut()).await?;
+        let draft = self.draft(snapshot.as_mut()).await?;
+        frames.extend(self.page(asker, snapshot, draft, created).await?);
+        Ok(frames)
+    }
+
+    /// Chooses the stage from the device's checkpoint; returns the number of records to come, if known.
+    async fn begin(&mut self, snapshot: &mut dyn ServerSnapshot) -> Result<Option<u64>> {
+        let entity = &self.target.served.entity;
+        let (position, newest) = (snapshot.position().await?, snapshot.newest(entity).await?);
+        let state = self.usable(snapshot, position).await?;
+        if let Some(State::Snapshot { start, after }) = &state {
+            self.stage = Stage::Snapshot {
+                start: *start,
+                after: Some(Key::from_bytes(after.as_slice())?),
+            };
+            return Ok(None);
+        }
+        let progress = state.map(|state| Progress {
+            position: state.position(),
+            newest,
+        });
+        match (self.target.served.pattern.select(progress), progress) {
+            (Selection::Nothing, _) => self.stage = Stage::Done,
+            (Selection::Delta, Some(progress)) => {
+                self.stage = Stage::Delta {
+                    position: progress.position,
+                    goal: newest,
+                };
+            }
+            (Selection::Full, _) | (Selection::Delta, None) => {
+                self.stage = Stage::Snapshot {
+                    start: position,
+                    after: None,
+                };
+                return snapshot.count(&self.extent()).await;
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the device's checkpoint says; none if it is not from here, not for this, or too old.
+    async fn usable(&self, snapshot: &mut dyn ServerSnapshot, position: u64) -> Result<Option<State>> {
+        let Some(checkpoint) = &self.request.checkpoint else {
+            return Ok(None);
+        };
+        let entity = self.request.entity.as_str();
+        let Some(token) = self
+            .seals
+            .open(checkpoint)
+            .filter(|token| token.subject == self.subject)
+        else {
+            tracing::warn!(
+                entity,
+                "a checkpoint was not issued here, or not for this user and entity"
+            );
+            return Ok(None);
+        };
+        if token.columns != self.columns {
+            tracing::debug!(entity, "the device's columns changed: it fetches again");
+            return Ok(None);
+        }
+        let reached = token.state.position();
+        if reached > position || !history::knows(snapshot, token.mark, reached).await? {
+            tracing::warn!(
+                entity,
+                "a checkpoint is from another history of the database: the device fetches again"
+            );
+            return Ok(None);
+        }
+        if reached < snapshot.horizon(&self.target.served.entity).await? {
+            tracing::info!(
+                entity,
+                "a checkpoint is older than what is known of deletions: the device fetches again"
+            );
+            return Ok(None);
+        }
+        Ok(Some(token.state))
+    }
+
+    fn extent(&self) -> Extent<'_> {
+        Extent {
+            entity: &self.target.served.entity,
+            attributes: &self.target.columns,
+            scope: &self.request.scope,
+        }
+    }
+
+    /// Keys of own creates that were not told in an earlier page.
+    async fn created(&self, asker: &Asker, snapshot: &mut dyn ServerSnapshot) -> Result<Vec<(Uuid, Key)>> {
+        let entity = &self.target.served.entity;
+        if entity.ids == onsync_core::schema::Ids::Client {
+            return Ok(Vec::new());
+        }
+        let limit = asker.server.limits.max_unsettled;
+        let found = receipt::unsettled(snapshot, asker.owner, asker.settled_to, &entity.name, limit).await?;
+        let mut created = found.ok_or_else(|| {
+            Error::rejected(
+                "too_many_unsettled",
+                format!("wanted at most {limit} mutations whose outcomes the device has not confirmed, found more; raise `settled_to`"),
+            )
+        })?;
+        created.retain(|(id, _)| !self.told.contains(id));
+        Ok(created)
+    }
+
+    async fn draft(&self, snapshot: &mut dyn ServerSnapshot) -> Result<Draft> {
+        match &self.stage {
+            Stage::Snapshot { start, after } => self.snapshot_page(snapshot, *start, after.clone()).await,
+            Stage::Delta { position, goal } => self.delta_page(snapshot, *position, *goal).await,
+            Stage::Begin | Stage::Done => Err(Error::fatal(
+                "internal",
+                "a page was asked for before its entity began or after it ended",
+            )),
+        }
+    }
+
+    async fn snapshot_page(
+        &self,
+        snapshot: &mut dyn ServerSnapshot,
+        start: u64,
+        after: Option<Key>,
+    ) -> Result<Draft> {
+        let range = KeyRange { after, to: None };
+        let read = snapshot.snapshot(&self.extent(), &range, self.limit).await?;
+        let (state, next) = match &read.more_after {
+            Some(key) => (
+                State::Snapshot {
+                    start,
+                    after: Blob(key.to_bytes()),
+                },
+                Stage::Snapshot {
+                    start,
+                    after: Some(key.clone()),
+                },
+            ),
+            None => {
+                let goal = snapshot.newest(&self.target.served.entity).await?;
+                match goal <= start {
+                    // Nothing changed since the start, so all of this view is told.
+                    true => (
+                        State::Delta {
+                            position: snapshot.position().await?,
+                        },
+                        Stage::Done,
+                    ),
+                    false => (
+                        State::Delta { position: start },
+                        Stage::Delta {
+                            position: start,
+                            goal,
+                        },
+                    ),
+                }
+            }
+        };
+        Ok(Draft {
+            kind: PageKind::Snapshot(KeyRange {
+                after: range.after,
+                to: read.more_after,
+            }),
+            rows: read.rows,
+            deleted: Vec::new(),
+            removed: Vec::new(),
+            state,
+            next,
+        })
+    }
+
+    async fn delta_page(&self, snapshot: &mut dyn ServerSnapshot, position: u64, goal: u64) -> Result<Draft> {
+        let read = snapshot.delta(&self.extent(), position, self.limit).await?;
+        if read.up_to < position || (read.more && read.up_to == position) {
+            return Err(Error::fatal(
+                "store_contract",
+                format!(
+                    "the server store made no progress behind position {position} of `{}`; it must raise `up_to` with each piece",
+                    self.request.entity
+                ),
+            ));
+        }
+        let next = match read.more && read.up_to < goal {
+            true => Stage::Delta {
+                position: read.up_to,
+                goal,
+            },
+            false => Stage::Done,
+        };
+        Ok(Draft {
+            kind: PageKind::Delta,
+            rows: read.rows,
+            deleted: read.deleted,
+            removed: read.removed,
+            state: State::Delta { position: read.up_to },
+            next,
+        })
+    }
+
+    /// A page without rows, for keys of own creates when nothing else changed.
+    fn empty(&self, position: u64) -> Draft {
+        let attributes = &self.target.served.entity.attributes;
+        let columns = self
+            .target
+            .columns
+            .iter()
+            .filter_map(|index| attributes.get(*index));
+        Draft {
+            kind: PageKind::Delta,
+            rows: RowSet::new(columns.map(|attribute| attribute.value_type), 0),
+            deleted: Vec::new(),
+            removed: Vec::new(),
+            state: State::Delta { position },
+            next: Stage::Done,
+        }
+    }
+
+    /// Seals the page's checkpoint, and completes the entity with its last page.
+    async fn page(
+        &mut self,
+        asker: &Asker,
+        mut snapshot: Box<dyn ServerSnapshot>,
+        draft: Draft,
+        created: Vec<(Uuid, Key)>,
+    ) -> Result<Vec<AnswerFrame>> {
+        let newest = history::newest(snapshot.as_mut()).await?;
+        drop(snapshot);
+        let (store, position) = (asker.server.store.as_ref(), draft.state.position());
+        let mark = asker.server.history.mark(store, newest, position).await?;
+        let checkpoint = self.seals.seal(&Token {
+            subject: self.subject.clone(),
+            columns: self.columns,
+            mark,
+            state: draft.state,
+        })?;
+        self.told.extend(created.iter().map(|(id, _)| *id));
+        self.stage = draft.next;
+        self.rows += u64::try_from(draft.rows.len()).unwrap_or_default();
+        let mut frames = vec![AnswerFrame::Page(Page {
+            entity: self.request.entity.clone(),
+            scope: self.request.scope.clone(),
+            kind: draft.kind,
+            rows: draft.rows,
+            deleted: draft.deleted,
+            removed: draft.removed,
+            created,
+            checkpoint,
+            last: self.is_done(),
+        })];
+        if self.is_done() {
+            tracing::debug!(entity = self.request.entity, rows = self.rows, "complete");
+            frames.push(self.state(AnswerState::Complete));
+        }
+        Ok(frames)
+    }
+
+    fn state(&self, state: AnswerState) -> AnswerFrame {
+        AnswerFrame::Entity(EntityAnswer {
+            entity: self.request.entity.clone(),
+            scope: self.request.scope.clone(),
+            state,
+        })
+    }
+}

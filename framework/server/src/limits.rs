@@ -1,0 +1,58 @@
+//! What one request may hold, and the clock that paces history marks.
+
+use std::time::{Duration, Instant};
+
+/// Bounds on requests and answers. Everything a device sends is held against them before it costs anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Mutations in one request.
+    pub max_mutations: usize,
+    /// Entities, one per scope value, in one request.
+    pub max_entities: usize,
+    /// Bytes of the values of one record.
+    pub max_record_bytes: usize,
+    /// Bytes of one request, decoded; also of all its mutations together.
+    pub max_request_bytes: usize,
+    /// Rows of one page, whatever the device asks for.
+    pub max_page_rows: usize,
+    /// Bytes of values of one page, whatever the device asks for.
+    pub max_page_bytes: usize,
+    /// Creates of one device whose outcomes it has not confirmed to have stored.
+    pub max_unsettled: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_mutations: 10_000,
+            max_entities: 1_000,
+            max_record_bytes: 1 << 20,
+            max_request_bytes: 16 << 20,
+            max_page_rows: 10_000,
+            max_page_bytes: 4 << 20,
+            max_unsettled: 50_000,
+        }
+    }
+}
+
+/// Time since some fixed point. It paces history marks (at most one a second) and decides nothing else.
+pub trait Clock: Send + Sync {
+    /// Never goes back.
+    fn elapsed(&self) -> Duration;
+}
+
+/// The system's monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock(Instant);
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for SystemClock {
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
