@@ -39,11 +39,9 @@ pub(crate) fn units(items: &[Item], places: &[usize], schema: &Schema) -> Vec<Un
         .iter()
         .filter_map(|(before, after)| {
             // Nodes beyond the mutations are barriers and stand for themselves behind the units.
-            let node = |at: &usize| {
-                unit_of
-                    .get(at)
-                    .copied()
-                    .unwrap_or(units.len() + at - places.len())
+            let node = |at: &usize| match unit_of.get(at) {
+                Some(unit) => *unit,
+                None => at + units.len() - places.len(),
             };
             let (before, after) = (node(before), node(after));
             (before != after).then_some((before, after))
