@@ -86,6 +86,10 @@ pub(crate) fn readable_outbox(damaged: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
     let Ok(connection) = Connection::open_with_flags(damaged, flags) else {
         return Vec::new();
     };
+    // Without this SQLite reads nothing at all from a file that is shorter than its header says.
+    if connection.pragma_update(None, "writable_schema", true).is_err() {
+        return Vec::new();
+    }
     // From both ends, since reading stops at the first page that is damaged.
     for order in ["ASC", "DESC"] {
         let sql = format!("SELECT key, value FROM _onsync_area WHERE area = ?1 ORDER BY key {order}");
