@@ -258,7 +258,8 @@ impl LocalStore for MemoryStore {
 
     async fn foreign_commits(&self) -> Result<u64> {
         self.process.check()?;
-        let commits = guard(&self.shared.disk).commits;
-        Ok(commits - self.process.commits.load(Ordering::Acquire))
+        // Both counts under one lock: a commit raises both.
+        let disk = guard(&self.shared.disk);
+        Ok(disk.commits - self.process.commits.load(Ordering::Acquire))
     }
 }
