@@ -328,7 +328,11 @@ impl Device {
         self.push(server, std::slice::from_ref(mutation)).await.remove(0)
     }
 
-    pub(crate) async fn begin_pull(&self, server: &Server, entities: &[EntityRequest]) -> Result<Box<dyn Answer>> {
+    pub(crate) async fn begin_pull(
+        &self,
+        server: &Server,
+        entities: &[EntityRequest],
+    ) -> Result<Box<dyn Answer>> {
         let mut frames = vec![self.hello()];
         frames.extend(entities.iter().cloned().map(RequestFrame::Entity));
         frames.push(RequestFrame::End {});
