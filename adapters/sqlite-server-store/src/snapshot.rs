@@ -26,7 +26,7 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     fn plan(&self, extent: &Extent<'_>) -> Result<Arc<EntityPlan>> {
         if !extent.scope.is_empty() {
-            return Err(Error::rejected(
+            return Err(Error::unsupported(
                 "unknown_scope",
                 format!(
                     "entity `{}` has no scope; ask for it with the empty scope value",
@@ -106,6 +106,16 @@ impl ServerSnapshot for Snapshot {
     }
 }
 
+fn check_limit(limit: PageLimit) -> Result<()> {
+    if limit.rows > 0 {
+        return Ok(());
+    }
+    Err(Error::unsupported(
+        "invalid_limit",
+        "wanted a page of at least one row, found a limit of none; ask for one or more",
+    ))
+}
+
 /// `column > ?1`, `(a, b) <= (?3, ?4)` or, where the table sorts otherwise, the same over canonical bytes.
 fn bound(plan: &EntityPlan, key: &Key, comparison: &str, parameters: &mut Vec<Stored>) -> Result<String> {
     if !plan.native_order {
@@ -148,7 +158,8 @@ fn snapshot_page(
     limit: PageLimit,
 ) -> Result<SnapshotRows> {
     let table = sql::name(&plan.table);
-    let rows = limit.rows.max(1);
+    check_limit(limit)?;
+    let rows = limit.rows;
     let mut page = PageBuilder::new(plan, attributes, rows.min(10_000))?;
     let mut parameters = Vec::new();
     let mut conditions: Vec<String> = plan.present.iter().cloned().collect();
@@ -224,6 +235,17 @@ fn delta_page(
     after: u64,
     limit: PageLimit,
 ) -> Result<DeltaRows> {
+    check_limit(limit)?;
+    let horizon = tracking::horizon(connection, plan)?;
+    if after < horizon {
+        return Err(Error::rejected(
+            "checkpoint_expired",
+            format!(
+                "wanted changes above position {after}, found that those up to {horizon} may be forgotten; read a snapshot"
+            ),
+        )
+        .at(&plan.name));
+    }
     let mut page = PageBuilder::new(plan, extent.attributes, limit.rows.min(1_000))?;
     let select = delta_select(plan, &page);
     let doing = |error| crate::error::from_sqlite(error, "reading changes");
@@ -243,8 +265,7 @@ fn delta_page(
         let position: u64 = row.get(0).map_err(doing)?;
         // Rows displaced by one statement may share a position; a piece never ends between them.
         let may_end = position != up_to && page.len() + deleted.len() > 0;
-        let full =
-            page.len() + deleted.len() >= limit.rows.max(1) || page.bytes() + deleted_bytes >= limit.bytes;
+        let full = page.len() + deleted.len() >= limit.rows || page.bytes() + deleted_bytes >= limit.bytes;
         if may_end && full {
             more = true;
             break;
@@ -258,7 +279,12 @@ fn delta_page(
             }
         } else {
             let key = read_key(plan, row, 1)?;
-            deleted_bytes += key.values().iter().map(onsync_core::Value::size).sum::<usize>();
+            let size = key.values().iter().map(onsync_core::Value::size).sum::<usize>();
+            if may_end && page.bytes() + deleted_bytes + size > limit.bytes {
+                more = true;
+                break;
+            }
+            deleted_bytes += size;
             deleted.push(key);
         }
         up_to = position;

@@ -125,13 +125,18 @@ impl ServerTransaction for Transaction {
 
     async fn insert(&mut self, entity: &EntitySchema, fields: &Fields) -> Result<Key> {
         let plan = self.plans.entity(entity)?;
-        let issued = |attribute: &AttributePlan, value: &Value| {
-            entity.ids == Ids::Server
-                && value.is_null()
-                && plan.key.iter().any(|key| key.name == attribute.name)
-        };
         let values = to_write(entity, plan, fields, |attribute, value| {
-            Ok(!issued(attribute, value))
+            let issued = entity.ids == Ids::Server && plan.key.iter().any(|key| key.name == attribute.name);
+            if issued && !value.is_null() {
+                return Err(Error::rejected(
+                    "key_not_allowed",
+                    format!(
+                        "the database issues `{}` of `{}`; leave it out",
+                        attribute.name, entity.name
+                    ),
+                ));
+            }
+            Ok(!issued)
         })?;
         let what = if values.is_empty() {
             "DEFAULT VALUES".to_owned()
@@ -186,7 +191,7 @@ impl ServerTransaction for Transaction {
                 None => Ok(true),
                 Some(place) if key.values().get(place) == Some(value) => Ok(false),
                 Some(_) => Err(Error::rejected(
-                    "key_changed",
+                    "key_change_refused",
                     format!(
                         "`{}` is part of the key of `{}` and stays as it is; delete the record and create another",
                         attribute.name, entity.name
@@ -272,7 +277,18 @@ impl ServerTransaction for Transaction {
                 "wanted a savepoint to go back to, found none; call `savepoint` first, or drop the transaction",
             ));
         }
-        self.batch("ROLLBACK TO onsync", "going back to a savepoint")
+        let told = tracking::position(self.connection()?)?;
+        self.batch("ROLLBACK TO onsync", "going back to a savepoint")?;
+        // A position that was told is not given to another change.
+        if tracking::position(self.connection()?)? < told {
+            let raise = "UPDATE \"_onsync_position\" SET position = ?1";
+            self.execute(
+                raise,
+                vec![Stored::Integer(i64::try_from(told).unwrap_or(i64::MAX))],
+                "going back to a savepoint",
+            )?;
+        }
+        Ok(())
     }
 
     async fn area_get(&mut self, area: &str, key: &[u8]) -> Result<Option<Vec<u8>>> {
