@@ -68,6 +68,8 @@ pub struct Decoder {
     limit: usize,
     buffer: Vec<u8>,
     read: usize,
+    /// How much behind `read` is known to hold no line end, so that a long line is not searched again with each piece of it.
+    searched: usize,
 }
 
 impl Decoder {
@@ -78,6 +80,7 @@ impl Decoder {
             limit,
             buffer: Vec::new(),
             read: 0,
+            searched: 0,
         }
     }
 
@@ -137,13 +140,17 @@ impl Decoder {
     fn next_line<F: DeserializeOwned>(&mut self) -> Result<Option<F>> {
         loop {
             let rest = &self.buffer[self.read..];
-            let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
+            let fresh = &rest[self.searched..];
+            let Some(end) = fresh.iter().position(|byte| *byte == b'\n') else {
+                self.searched = rest.len();
                 return if rest.len() > self.limit {
                     Err(self.too_large(rest.len()))
                 } else {
                     Ok(None)
                 };
             };
+            let end = self.searched + end;
+            self.searched = 0;
             if end > self.limit {
                 return Err(self.too_large(end));
             }
