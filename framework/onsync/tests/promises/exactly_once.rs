@@ -1,0 +1,184 @@
+//! Scenarios of lost, repeated and late messages.
+
+crate::scenarios! {
+    every_fate_of_every_mutation_has_one_effect
+    a_repetition_after_a_foreign_overwrite_converges
+    push_answer_lost_pull_push_again
+    a_late_answer_changes_nothing
+}
+
+mod run {
+    use crate::world::*;
+    use onsync_core::handler::SyncDirection;
+    use onsync_core::schema::Ids;
+    use onsync_core::{Fields, Key};
+    use onsync_testkit::fakes::Fate;
+    use std::time::Duration;
+
+    fn name(name: &str) -> Fields {
+        Fields::new().with("name", name)
+    }
+
+    /// Scenario 8: insert, update, delete × answer lost before or after the commit × retried up to five times.
+    pub(super) fn every_fate_of_every_mutation_has_one_effect(kind: Kind) {
+        for ids in [Ids::Client, Ids::Server] {
+            for fate in [
+                Fate::DropRequest,
+                Fate::DropAnswer,
+                Fate::Duplicate,
+                Fate::TruncateAfter(1),
+                Fate::TruncateAfter(2),
+            ] {
+                for times in [1, 5] {
+                    let mut world = World::new(kind, one(item(LWW, ids)));
+                    world.fill(3);
+                    let device = world.device();
+                    device.sync();
+                    let created = match ids {
+                        Ids::Client => fields(50, "made", 1),
+                        Ids::Server => Fields::new().with("name", "made").with("amount", 1i64),
+                    };
+                    device.create("Item", &created);
+                    device.update("Item", 1i64, &name("changed"));
+                    device.delete("Item", 2i64);
+                    for _ in 0..times {
+                        device.lossy.script([fate]);
+                        let _ = device.try_sync();
+                    }
+                    device.sync();
+                    device.sync();
+                    let there = world.contents("Item");
+                    assert_eq!(there.len(), 3, "{ids:?} {fate:?} × {times}: {there:?}");
+                    assert_eq!(there[&Key::one(1i64)][1], "changed".into());
+                    assert_eq!(there.values().filter(|row| row[1] == "made".into()).count(), 1);
+                    assert_eq!(device.overlays("Item"), [], "{ids:?} {fate:?} × {times}");
+                    assert_eq!(device.contents("Item").len(), 3);
+                }
+            }
+        }
+    }
+
+    /// The case behind decision 0004.
+    pub(super) fn a_repetition_after_a_foreign_overwrite_converges(kind: Kind) {
+        let mut world = World::new(kind, one(item(LWW, Ids::Client)));
+        world.fill(2);
+        let device = world.device();
+        device.sync();
+        device.update("Item", 1i64, &name("mine"));
+        device.lossy.script([Fate::DropAnswer]);
+        assert!(device.try_sync().is_err());
+        world.put("Item", &fields(1, "theirs, later", 5));
+        device.try_sync_in(SyncDirection::Pull).unwrap();
+        assert_eq!(
+            device.get("Item", 1i64).unwrap().value("name"),
+            &"mine".into(),
+            "a device reads its own writes"
+        );
+        device.sync();
+        device.sync();
+        assert_eq!(world.contents("Item")[&Key::one(1i64)][1], "theirs, later".into());
+        assert_equal(&world, &device);
+    }
+
+    /// Scenario 12.
+    pub(super) fn push_answer_lost_pull_push_again(kind: Kind) {
+        let mut world = World::new(kind, one(item(LWW, Ids::Client)));
+        world.fill(2);
+        let device = world.device();
+        device.sync();
+        device.update("Item", 1i64, &name("mine"));
+        device.lossy.script([Fate::DropAnswer]);
+        assert!(device.try_sync().is_err());
+        device.try_sync_in(SyncDirection::Pull).unwrap();
+        let summary = device.sync();
+        assert_eq!(
+            (summary.conflicts, summary.rejected, summary.discarded),
+            (0, 0, 0)
+        );
+        assert_equal(&world, &device);
+    }
+
+    /// Scenario 5: an answer that arrives after a newer one was applied.
+    pub(super) fn a_late_answer_changes_nothing(kind: Kind) {
+        let mut world = World::new(kind, one(item(OPTIMIZED, Ids::Client)));
+        world.fill(3);
+        let device = world.device();
+        device.sync();
+        world.put("Item", &fields(1, "older", 1));
+        let step = device.step(SyncDirection::Pull);
+        let (late, _) = device.run(async {
+            let fence = device.take_over().await.unwrap();
+            device
+                .lossy
+                .script([Fate::DelayAnswer(Duration::from_secs(90)), Fate::Arrives]);
+            let late = device.syncer.run(fence, &step, &|_| {});
+            let newer = async {
+                use onsync_core::runtime::Runtime as _;
+                world.runtime.sleep(Duration::from_secs(10)).await;
+                overwrite(&world);
+                device.syncer.run(fence, &step, &|_| {}).await.unwrap()
+            };
+            futures_util::future::join(late, newer).await
+        });
+        assert_eq!(late.unwrap_err().code(), "stale_answer");
+        device.sync();
+        assert_equal(&world, &device);
+        assert_eq!(device.get("Item", 1i64).unwrap().value("name"), &"newer".into());
+    }
+
+    /// A foreign write from within a running scenario.
+    fn overwrite(world: &World) {
+        match &world.database {
+            Database::Memory(store) => {
+                let write =
+                    store.foreign_write(|tables| tables.update("Item", &Key::one(1i64), &name("newer")));
+                futures_util::FutureExt::now_or_never(write).unwrap().unwrap();
+            }
+            Database::Sqlite(path) => {
+                let connection = onsync_sqlite_store::rusqlite::Connection::open(path).unwrap();
+                connection
+                    .execute("UPDATE Item SET name = 'newer' WHERE id = 1", [])
+                    .unwrap();
+            }
+        }
+    }
+
+    /// Scenario 32: the store is a copy made before the send; the server has purged the receipts meanwhile.
+    #[test]
+    fn a_restored_device_repeats_nothing() {
+        let world = World::new(Kind::Sqlite, one(item(LWW, Ids::Server)));
+        let folder = tempfile::tempdir().unwrap();
+        let (live, copy) = (
+            folder.path().join("live.sqlite"),
+            folder.path().join("copy.sqlite"),
+        );
+        let open = |path: &std::path::Path| {
+            std::sync::Arc::new(onsync_sqlite_store::SqliteStore::new(
+                path,
+                onsync_sqlite_store::SqliteStoreOptions::default(),
+            ))
+        };
+        let device = world.device_on(open(&live), onsync_engine::sync::Limits::default());
+        device.sync();
+        device.create("Item", &Fields::new().with("name", "once"));
+        device.lossy.script([Fate::DropRequest]);
+        assert!(device.try_sync().is_err());
+        let path = live.to_str().unwrap().to_owned();
+        onsync_sqlite_store::rusqlite::Connection::open(&path)
+            .unwrap()
+            .execute("VACUUM INTO ?", [copy.to_str().unwrap()])
+            .unwrap();
+        device.sync();
+        for round in 0..3 {
+            device.create("Item", &Fields::new().with("name", format!("later {round}")));
+            device.sync();
+        }
+        let there = world.contents("Item").len();
+        let restored = world.device_on(open(&copy), onsync_engine::sync::Limits::default());
+        let _ = restored.try_sync();
+        let _ = restored.try_sync();
+        assert_eq!(world.contents("Item").len(), there, "nothing is applied twice");
+        let unknown = restored.run(restored.syncer.may_have_been_applied(10)).unwrap();
+        assert_eq!(unknown.len(), 1, "it is listed where it is unknown");
+    }
+}

@@ -1,0 +1,33 @@
+//! The promises, as scenarios on both kinds of stores. The numbers are those of `docs/reliability.md`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod bad_answers;
+mod exactly_once;
+mod interrupted;
+mod keys;
+mod last_write_wins;
+mod pulls;
+mod world;
+
+/// One test per kind of store for each scenario.
+macro_rules! scenarios {
+    ($($name:ident)*) => { $(
+        mod $name {
+            #[test]
+            fn memory() {
+                super::run::$name($crate::world::Kind::Memory);
+            }
+
+            #[test]
+            fn sqlite() {
+                super::run::$name($crate::world::Kind::Sqlite);
+            }
+        }
+    )* };
+}
+pub(crate) use scenarios;

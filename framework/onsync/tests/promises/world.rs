@@ -1,0 +1,521 @@
+//! A server and devices in one process and one thread, over stores of either kind, with virtual time and a network on a string.
+
+use onsync_core::handler::{Summary, SyncDirection};
+use onsync_core::memory::local::MemoryStore;
+use onsync_core::memory::server::MemoryServerStore;
+use onsync_core::page::KeyRange;
+use onsync_core::pattern::SyncPattern;
+use onsync_core::query::Query;
+use onsync_core::registry::Registry;
+use onsync_core::rows::RowSet;
+use onsync_core::schema::{Attribute, EntitySchema, Ids, OnDelete, Relation, Schema};
+use onsync_core::store::local::{Access, LocalStore, Overlay};
+use onsync_core::store::server::ServerStore;
+use onsync_core::{Fields, Key, Result, Row, Value, ValueType};
+use onsync_engine::sync::{Fence, Limits, Step, Syncer};
+use onsync_pattern_read_only::ReadOnly;
+use onsync_pattern_read_only_optimized::ReadOnlyOptimized;
+use onsync_pattern_read_write_last_write_wins::LastWriteWins;
+use onsync_server::Server;
+use onsync_server::SyncService;
+use onsync_sqlite_server_store::{SqliteServerStore, SqliteServerStoreOptions};
+use onsync_sqlite_store::rusqlite;
+use onsync_sqlite_store::{SqliteStore, SqliteStoreOptions};
+use onsync_testkit::fakes::{InProcess, Lossy, ManualRuntime};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Which stores a scenario runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Memory,
+    Sqlite,
+}
+
+pub(crate) const READ_ONLY: &str = "read-only";
+pub(crate) const OPTIMIZED: &str = "read-only-optimized";
+pub(crate) const LWW: &str = "read-write-last-write-wins";
+
+/// The patterns' registry, as both sides use it.
+pub(crate) fn patterns() -> Registry<Arc<dyn SyncPattern>> {
+    let mut registry: Registry<Arc<dyn SyncPattern>> = Registry::new("pattern");
+    registry.register(READ_ONLY, Arc::new(ReadOnly)).unwrap();
+    registry.register(OPTIMIZED, Arc::new(ReadOnlyOptimized)).unwrap();
+    registry.register(LWW, Arc::new(LastWriteWins)).unwrap();
+    registry
+}
+
+/// One entity `Item(id, name, note, amount)` with client ids, or server ids.
+pub(crate) fn item(pattern: &str, ids: Ids) -> EntitySchema {
+    let attributes = vec![
+        Attribute::new("id", ValueType::Integer),
+        Attribute::new("name", ValueType::Text),
+        Attribute::new("note", ValueType::Text),
+        Attribute::new("amount", ValueType::Integer),
+    ];
+    EntitySchema {
+        ids,
+        ..EntitySchema::new("Item", pattern, &["id"], attributes)
+    }
+}
+
+/// `Item` and `Part(id, item_id, name)` that refers to it.
+pub(crate) fn family(ids: Ids) -> Schema {
+    let attributes = vec![
+        Attribute::new("id", ValueType::Integer),
+        Attribute::new("item_id", ValueType::Integer),
+        Attribute::new("name", ValueType::Text),
+    ];
+    let part = EntitySchema {
+        ids,
+        ..EntitySchema::new("Part", LWW, &["id"], attributes)
+    };
+    let relation = Relation {
+        name: "item".into(),
+        child: "Part".into(),
+        attribute: "item_id".into(),
+        parent: "Item".into(),
+        on_delete: OnDelete::Restrict,
+    };
+    Schema {
+        entities: vec![item(LWW, ids), part],
+        relations: vec![relation],
+    }
+}
+
+pub(crate) fn one(entity: EntitySchema) -> Schema {
+    Schema {
+        entities: vec![entity],
+        relations: vec![],
+    }
+}
+
+/// The server's database, as a foreign program sees it.
+pub(crate) enum Database {
+    Memory(MemoryServerStore),
+    Sqlite(PathBuf),
+}
+
+pub(crate) struct World {
+    pub(crate) kind: Kind,
+    pub(crate) runtime: ManualRuntime,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) database: Database,
+    pub(crate) service: Arc<dyn SyncService>,
+    folder: tempfile::TempDir,
+    devices: u64,
+}
+
+fn sql_type(value_type: ValueType) -> &'static str {
+    match value_type {
+        ValueType::Integer | ValueType::Boolean => "INTEGER",
+        ValueType::Real => "REAL",
+        ValueType::Bytes => "BLOB",
+        _ => "TEXT",
+    }
+}
+
+/// Plain SQL for the existing database: what somebody else would have written.
+fn ddl(entity: &EntitySchema) -> String {
+    let columns: Vec<String> = entity
+        .attributes
+        .iter()
+        .map(|attribute| {
+            let key = if entity.key == [attribute.name.clone()] {
+                " PRIMARY KEY"
+            } else {
+                ""
+            };
+            let kind = sql_type(attribute.value_type);
+            format!("\"{}\" {kind}{key}", attribute.column)
+        })
+        .collect();
+    format!("CREATE TABLE \"{}\" ({})", entity.source, columns.join(", "))
+}
+
+pub(crate) fn bind(value: &Value) -> rusqlite::types::Value {
+    match value {
+        Value::Null => rusqlite::types::Value::Null,
+        Value::Integer(integer) => (*integer).into(),
+        Value::Boolean(boolean) => i64::from(*boolean).into(),
+        Value::Real(real) => (*real).into(),
+        other => other.to_string().into(),
+    }
+}
+
+impl World {
+    pub(crate) fn new(kind: Kind, schema: Schema) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = ManualRuntime::new(7);
+        let (database, store): (Database, Arc<dyn ServerStore>) = match kind {
+            Kind::Memory => {
+                let store = MemoryServerStore::new(11);
+                (Database::Memory(store.clone()), Arc::new(store))
+            }
+            Kind::Sqlite => {
+                let path = folder.path().join("server.sqlite");
+                let connection = rusqlite::Connection::open(&path).unwrap();
+                for entity in &schema.entities {
+                    connection.execute_batch(&ddl(entity)).unwrap();
+                }
+                let store = SqliteServerStore::new(SqliteServerStoreOptions::new(&path));
+                (Database::Sqlite(path), Arc::new(store))
+            }
+        };
+        let schema = Arc::new(schema);
+        let service = runtime.run(serve(&schema, store)).unwrap();
+        Self {
+            kind,
+            runtime,
+            schema,
+            database,
+            service,
+            folder,
+            devices: 0,
+        }
+    }
+
+    /// Runs to the end, in virtual time.
+    pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime
+            .run(future)
+            .expect("the scenario waits for something that never happens")
+    }
+
+    /// A new device with an empty store.
+    pub(crate) fn device(&mut self) -> Device {
+        self.device_with(Limits::default())
+    }
+
+    pub(crate) fn device_with(&mut self, limits: Limits) -> Device {
+        self.devices += 1;
+        let store: Arc<dyn LocalStore> = match self.kind {
+            Kind::Memory => Arc::new(MemoryStore::new(100 + self.devices)),
+            Kind::Sqlite => {
+                let path = self.folder.path().join(format!("device-{}.sqlite", self.devices));
+                Arc::new(SqliteStore::new(path, SqliteStoreOptions::default()))
+            }
+        };
+        self.device_on(store, limits)
+    }
+
+    /// A device on a store that may hold data already, as after a restart of its process.
+    pub(crate) fn device_on(&self, store: Arc<dyn LocalStore>, limits: Limits) -> Device {
+        let mut schema = (*self.schema).clone();
+        for entity in &mut schema.entities {
+            entity.refuse_local_writes = entity.pattern != LWW;
+        }
+        let schema = Arc::new(schema);
+        self.run(store.open(&schema)).unwrap();
+        let lossy = Arc::new(Lossy::new(
+            Arc::new(InProcess::new(self.service.clone())),
+            Arc::new(self.runtime.clone()),
+        ));
+        let registry = patterns();
+        let named = schema
+            .entities
+            .iter()
+            .map(|entity| {
+                (
+                    entity.name.clone(),
+                    registry.get(&entity.pattern).unwrap().clone(),
+                )
+            })
+            .collect();
+        let runtime = Arc::new(self.runtime.clone());
+        let syncer = Syncer::new(
+            store.clone(),
+            lossy.clone(),
+            runtime,
+            schema.clone(),
+            Arc::new(named),
+            limits,
+        );
+        Device {
+            world: self.runtime.clone(),
+            store,
+            lossy,
+            schema,
+            syncer,
+        }
+    }
+
+    fn connection(&self) -> rusqlite::Connection {
+        let Database::Sqlite(path) = &self.database else {
+            panic!("no file")
+        };
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection
+            .busy_timeout(std::time::Duration::from_secs(10))
+            .unwrap();
+        connection
+    }
+
+    /// A write by another program on the server's database: the key attribute is `id`.
+    pub(crate) fn put(&self, entity: &str, fields: &Fields) {
+        let table = self.schema.entity(entity).unwrap().source.clone();
+        match &self.database {
+            Database::Memory(store) => {
+                let key = Key(vec![fields.value("id").clone()]);
+                self.run(store.foreign_write(|tables| match tables.get(&table, &key)? {
+                    Some(_) => tables.update(&table, &key, fields),
+                    None => tables.insert(&table, fields).map(|_| ()),
+                }))
+                .unwrap();
+            }
+            Database::Sqlite(_) => {
+                let names: Vec<String> = fields.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+                let values: Vec<rusqlite::types::Value> =
+                    fields.iter().map(|(_, value)| bind(value)).collect();
+                let marks = vec!["?"; values.len()].join(", ");
+                let sets: Vec<String> = names
+                    .iter()
+                    .map(|name| format!("{name} = excluded.{name}"))
+                    .collect();
+                let sql = format!(
+                    "INSERT INTO \"{table}\" ({}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {}",
+                    names.join(", "),
+                    sets.join(", ")
+                );
+                self.connection()
+                    .execute(&sql, rusqlite::params_from_iter(values))
+                    .unwrap();
+            }
+        }
+    }
+
+    pub(crate) fn delete(&self, entity: &str, id: i64) {
+        let table = self.schema.entity(entity).unwrap().source.clone();
+        match &self.database {
+            Database::Memory(store) => {
+                self.run(store.foreign_write(|tables| tables.delete(&table, &Key::one(id))))
+                    .unwrap();
+            }
+            Database::Sqlite(_) => {
+                self.connection()
+                    .execute(&format!("DELETE FROM \"{table}\" WHERE id = ?"), [id])
+                    .unwrap();
+            }
+        }
+    }
+
+    /// What the server's database holds, read from the database itself.
+    pub(crate) fn contents(&self, entity: &str) -> BTreeMap<Key, Row> {
+        let entity = self.schema.entity(entity).unwrap();
+        match &self.database {
+            Database::Memory(store) => {
+                let rows = store.contents(&entity.source).unwrap();
+                rows.into_iter()
+                    .map(|(key, fields)| (key, entity.row(&fields).unwrap()))
+                    .collect()
+            }
+            Database::Sqlite(_) => {
+                let names: Vec<String> = entity
+                    .attributes
+                    .iter()
+                    .map(|a| format!("\"{}\"", a.column))
+                    .collect();
+                let connection = self.connection();
+                let sql = format!("SELECT {} FROM \"{}\"", names.join(", "), entity.source);
+                let mut statement = connection.prepare(&sql).unwrap();
+                let rows = statement
+                    .query_map([], |row| {
+                        (0..entity.attributes.len())
+                            .map(|index| {
+                                Ok(match row.get::<_, rusqlite::types::Value>(index)? {
+                                    rusqlite::types::Value::Null => Value::Null,
+                                    rusqlite::types::Value::Integer(integer) => Value::Integer(integer),
+                                    rusqlite::types::Value::Text(text) => Value::Text(text),
+                                    other => panic!("{other:?}"),
+                                })
+                            })
+                            .collect::<rusqlite::Result<Row>>()
+                    })
+                    .unwrap();
+                rows.map(|row| row.map(|row| (entity.key_of(&row), row)).unwrap())
+                    .collect()
+            }
+        }
+    }
+
+    /// Fills the server with `Item` records 1 to `count`.
+    pub(crate) fn fill(&self, count: i64) {
+        for id in 1..=count {
+            self.put("Item", &fields(id, &format!("name {id}"), id));
+        }
+    }
+}
+
+async fn serve(schema: &Arc<Schema>, store: Arc<dyn ServerStore>) -> Arc<dyn SyncService> {
+    let server = Server::builder()
+        .schema((**schema).clone())
+        .patterns(patterns())
+        .store(store)
+        .authenticator(onsync_server::NoAuthentication)
+        .build()
+        .await
+        .unwrap();
+    Arc::new(server)
+}
+
+/// The fields of an `Item`.
+pub(crate) fn fields(id: i64, name: &str, amount: i64) -> Fields {
+    Fields::new()
+        .with("id", id)
+        .with("name", name)
+        .with("note", Value::Null)
+        .with("amount", amount)
+}
+
+/// One device.
+pub(crate) struct Device {
+    world: ManualRuntime,
+    pub(crate) store: Arc<dyn LocalStore>,
+    pub(crate) lossy: Arc<Lossy>,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) syncer: Syncer,
+}
+
+impl Device {
+    pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        self.world
+            .run(future)
+            .expect("the device waits for something that never happens")
+    }
+
+    pub(crate) fn step(&self, direction: SyncDirection) -> Step {
+        let entities = self.schema.parents_first().unwrap();
+        Step {
+            context: "test".into(),
+            entities,
+            direction,
+            time_out: None,
+        }
+    }
+
+    pub(crate) async fn take_over(&self) -> Result<Fence> {
+        self.syncer.take_over().await
+    }
+
+    pub(crate) fn try_sync(&self) -> Result<Summary> {
+        self.try_sync_in(SyncDirection::Both)
+    }
+
+    pub(crate) fn try_sync_in(&self, direction: SyncDirection) -> Result<Summary> {
+        self.run(async {
+            let fence = self.take_over().await?;
+            self.syncer.run(fence, &self.step(direction), &|_| {}).await
+        })
+    }
+
+    pub(crate) fn sync(&self) -> Summary {
+        self.try_sync().unwrap()
+    }
+
+    pub(crate) fn entity(&self, name: &str) -> &EntitySchema {
+        self.schema.entity(name).unwrap()
+    }
+
+    /// The app inserts a record and gets its key.
+    pub(crate) fn try_create(&self, entity: &str, fields: &Fields) -> Result<Key> {
+        self.run(async {
+            let entity = self.entity(entity);
+            let mut tx = self.store.begin(Access::App).await?;
+            let key = tx.insert(entity, &entity.row(fields)?).await?;
+            tx.commit().await?;
+            Ok(key)
+        })
+    }
+
+    pub(crate) fn create(&self, entity: &str, fields: &Fields) -> Key {
+        self.try_create(entity, fields).unwrap()
+    }
+
+    /// The app changes attributes of a record.
+    pub(crate) fn update(&self, entity: &str, key: impl Into<Key>, changes: &Fields) {
+        self.try_update(entity, key, changes).unwrap();
+    }
+
+    pub(crate) fn try_update(&self, entity: &str, key: impl Into<Key>, changes: &Fields) -> Result<()> {
+        let key = key.into();
+        self.run(async {
+            let entity = self.entity(entity);
+            let mut tx = self.store.begin(Access::App).await?;
+            let mut row = tx
+                .get(entity, std::slice::from_ref(&key))
+                .await?
+                .remove(0)
+                .expect("a record");
+            for (name, value) in changes.iter() {
+                row[entity.require(name)?] = value.clone();
+            }
+            let positions: Vec<usize> = (0..entity.attributes.len()).collect();
+            let mut rows = RowSet::new(entity.attributes.iter().map(|attribute| attribute.value_type), 1);
+            rows.push(row)?;
+            tx.put(entity, &positions, &rows).await?;
+            tx.commit().await
+        })
+    }
+
+    pub(crate) fn delete(&self, entity: &str, key: impl Into<Key>) {
+        let key = key.into();
+        self.run(async {
+            let mut tx = self.store.begin(Access::App).await.unwrap();
+            tx.remove(self.entity(entity), std::slice::from_ref(&key))
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        });
+    }
+
+    pub(crate) fn get(&self, entity: &str, key: impl Into<Key>) -> Option<Fields> {
+        let key = key.into();
+        self.run(async {
+            let entity = self.entity(entity);
+            let mut tx = self.store.begin(Access::Read).await.unwrap();
+            let row = tx
+                .get(entity, std::slice::from_ref(&key))
+                .await
+                .unwrap()
+                .remove(0);
+            row.map(|row| entity.fields(row))
+        })
+    }
+
+    pub(crate) fn contents(&self, entity: &str) -> BTreeMap<Key, Row> {
+        self.run(async {
+            let entity = self.entity(entity);
+            let mut tx = self.store.begin(Access::Read).await.unwrap();
+            let rows = tx.query(entity, &Query::entity(&entity.name)).await.unwrap();
+            rows.into_iter().map(|row| (entity.key_of(&row), row)).collect()
+        })
+    }
+
+    pub(crate) fn overlays(&self, entity: &str) -> Vec<Overlay> {
+        self.run(async {
+            let mut tx = self.store.begin(Access::Read).await.unwrap();
+            tx.overlays_in(self.entity(entity), &KeyRange::all(), usize::MAX / 2)
+                .await
+                .unwrap()
+        })
+    }
+
+    pub(crate) fn waiting(&self) -> u64 {
+        self.run(self.syncer.pending()).unwrap().waiting
+    }
+}
+
+/// Device and server hold the same, and nothing waits.
+#[track_caller]
+pub(crate) fn assert_equal(world: &World, device: &Device) {
+    for entity in &world.schema.entities {
+        assert_eq!(
+            device.contents(&entity.name),
+            world.contents(&entity.name),
+            "{} differs",
+            entity.name
+        );
+        assert_eq!(device.overlays(&entity.name), [], "{} has overlays", entity.name);
+    }
+}
