@@ -1,5 +1,6 @@
 //! The answer: outcomes first, then each entity's pages, made one at a time as they are asked for.
 
+use crate::catalog::shown;
 use crate::checkpoint::Seals;
 use crate::entity::EntityPages;
 use crate::receipt::Owner;
@@ -97,12 +98,12 @@ impl ServerAnswer {
 
     fn fail(&mut self, entity: &str, scope: &str, error: &Error) {
         tracing::warn!(
-            entity,
+            entity = shown(entity),
             code = error.code(),
             kind = error.kind().as_str(),
             "an entity could not be answered"
         );
-        tracing::debug!(entity, %error, "an entity could not be answered");
+        tracing::debug!(%error, "an entity could not be answered");
         self.ready.push_back(AnswerFrame::Entity(EntityAnswer {
             entity: entity.to_owned(),
             scope: scope.to_owned(),

@@ -1,6 +1,7 @@
 //! A request's mutations: tried as one transaction, halved on failure until the culprit stands alone.
 
 use crate::apply::{Applied, reused};
+use crate::held::Held;
 use crate::order::{Unit, units};
 use crate::receipt::{self, Owner};
 use crate::request::{Item, Request, Target};
@@ -30,7 +31,9 @@ struct Failure {
 }
 
 enum Cause {
-    /// A statement, a hook or the commit failed.
+    /// The database as a whole could not be written: that is nobody's fault here.
+    Store(Error),
+    /// A statement or a hook failed, or the commit refused what was written.
     Error(Error),
     /// A member of an atomic group was not applied.
     Member(Outcome),
@@ -41,6 +44,18 @@ impl From<Error> for Failure {
         Self {
             at: None,
             cause: Cause::Error(error),
+        }
+    }
+}
+
+impl Failure {
+    fn of_store(error: Error) -> Self {
+        Self {
+            at: None,
+            cause: match error.kind() {
+                ErrorKind::Rejected => Cause::Error(error),
+                _ => Cause::Store(error),
+            },
         }
     }
 }
@@ -57,8 +72,16 @@ impl Batch<'_> {
             .collect();
         let units = units(items, &places, &self.server.catalog.schema);
         let mut waiting = vec![units.as_slice()];
+        let mut held = Held::default();
+        for (item, _) in items
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| outcome.is_some())
+        {
+            held.add(item);
+        }
         while let Some(next) = waiting.pop() {
-            let made = match self.attempt(next).await {
+            let made = match self.attempt(next, &held).await {
                 Ok(made) => made,
                 Err(failure) if may_pass(&failure) => {
                     waiting.push(next);
@@ -76,6 +99,9 @@ impl Batch<'_> {
                 },
             };
             for (place, outcome) in made {
+                if matches!(outcome, Outcome::Retry(_)) {
+                    held.add(&items[place]);
+                }
                 outcomes[place] = Some(outcome);
             }
         }
@@ -109,13 +135,19 @@ impl Batch<'_> {
     }
 
     /// Tries some units as one transaction.
-    async fn attempt(&self, units: &[Unit]) -> Result<Outcomes, Failure> {
-        let mut transaction = self.server.store.write().await?;
-        let known = receipt::settled_to(transaction.as_mut(), self.owner).await?;
+    async fn attempt(&self, units: &[Unit], held: &Held) -> Result<Outcomes, Failure> {
+        let mut transaction = self.server.store.write().await.map_err(Failure::of_store)?;
+        let known = receipt::settled_to(transaction.as_mut(), self.owner)
+            .await
+            .map_err(Failure::of_store)?;
         let settled_to = known.max(self.request.hello.settled_to);
         let mut outcomes = Vec::new();
         let (mut fresh, mut effects) = (Vec::new(), Vec::new());
         for unit in units {
+            if unit.members.iter().any(|place| self.is_held(*place, held)) {
+                outcomes.extend(unit.members.iter().map(|place| (*place, parent_waiting())));
+                continue;
+            }
             for place in &unit.members {
                 let item = &self.request.items[*place];
                 let target = self.target(item)?;
@@ -139,9 +171,13 @@ impl Batch<'_> {
                 hooks.before_commit(transaction.as_mut(), &fresh).await?;
             }
         }
-        transaction.commit().await?;
+        transaction.commit().await.map_err(Failure::of_store)?;
         self.after_commit(&effects).await;
         Ok(outcomes)
+    }
+
+    fn is_held(&self, place: usize, held: &Held) -> bool {
+        held.holds(&self.request.items[place], &self.server.catalog.schema)
     }
 
     /// Also for what was applied earlier: a process that died between commit and hook is made up for by the repetition.
@@ -224,8 +260,13 @@ fn check_group(unit: &Unit, place: usize, applied: &Applied) -> Result<(), Failu
     }
 }
 
+/// Whether everything that is left is sent again later.
 fn may_pass(failure: &Failure) -> bool {
-    matches!(&failure.cause, Cause::Error(error) if error.kind().may_pass())
+    match &failure.cause {
+        Cause::Store(_) => true,
+        Cause::Error(error) => error.kind().may_pass(),
+        Cause::Member(_) => false,
+    }
 }
 
 /// What a unit that failed alone ends as; none if it may succeed another time.
@@ -235,7 +276,7 @@ fn refusals(unit: &Unit, failure: &Failure) -> Option<Outcomes> {
         Cause::Error(error) if error.kind() == ErrorKind::Rejected => {
             Outcome::rejected(error.code(), error.message())
         }
-        Cause::Error(_) => return None,
+        Cause::Error(_) | Cause::Store(_) => return None,
     };
     let others = match own {
         Outcome::Renew => Outcome::Renew,
@@ -259,7 +300,7 @@ fn refusals(unit: &Unit, failure: &Failure) -> Option<Outcomes> {
 /// The faults of the server itself are told by code only.
 fn retry(failure: &Failure) -> Outcome {
     match &failure.cause {
-        Cause::Error(error) => {
+        Cause::Error(error) | Cause::Store(error) => {
             if !error.kind().may_pass() {
                 tracing::error!(code = error.code(), error = %error, "a change could not be processed");
             }
@@ -270,6 +311,13 @@ fn retry(failure: &Failure) -> Outcome {
         }
         Cause::Member(_) => try_again("group_failed", "the group is sent again later"),
     }
+}
+
+fn parent_waiting() -> Outcome {
+    try_again(
+        "parent_waiting",
+        "this change needs another one that is sent again later; so is this",
+    )
 }
 
 fn try_again(code: &str, message: &str) -> Outcome {

@@ -95,6 +95,11 @@ impl Catalog {
     }
 }
 
+/// A name from outside as it may stand in messages and logs.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(128).collect()
+}
+
 /// The one answer for an entity that does not exist and for one this user may not read.
 pub(crate) fn unavailable(name: &str) -> Error {
     let shown: String = name.chars().filter(|c| !c.is_control()).take(128).collect();
@@ -120,7 +125,7 @@ fn columns(entity: &EntitySchema, names: &[String]) -> Result<Vec<usize>> {
             .index_of(name)
             .filter(|index| !entity.attributes[*index].local)
             .ok_or_else(|| {
-                let shown: String = name.chars().filter(|c| !c.is_control()).take(128).collect();
+                let shown = shown(name);
                 invalid(format!(
                     "the device asks for a column `{shown}` that is not configured here"
                 ))

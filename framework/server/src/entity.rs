@@ -85,31 +85,25 @@ impl EntityPages {
     /// The next frames: at most one page.
     pub(crate) async fn next(&mut self, asker: &Asker) -> Result<Vec<AnswerFrame>> {
         let mut snapshot = asker.server.store.read().await?;
-        let mut frames = Vec::new();
-        if matches!(self.stage, Stage::Begin) {
-            let total = self.begin(snapshot.as_mut()).await?;
-            let created = self.created(asker, snapshot.as_mut()).await?;
-            match &self.stage {
-                Stage::Done if created.is_empty() => {
-                    tracing::debug!(entity = self.request.entity, "not modified");
-                    frames.push(self.state(AnswerState::NotModified));
-                    return Ok(frames);
-                }
-                Stage::Done => {
-                    let position = snapshot.position().await?;
-                    frames.push(self.state(AnswerState::Started { total: None }));
-                    let draft = self.empty(position);
-                    frames.extend(self.page(asker, snapshot, draft, created).await?);
-                    return Ok(frames);
-                }
-                _ => frames.push(self.state(AnswerState::Started { total })),
-            }
-            let draft = self.draft(snapshot.as_mut()).await?;
-            frames.extend(self.page(asker, snapshot, draft, created).await?);
-            return Ok(frames);
-        }
+        let begins = matches!(self.stage, Stage::Begin);
+        let total = match begins {
+            true => self.begin(snapshot.as_mut()).await?,
+            false => None,
+        };
         let created = self.created(asker, snapshot.as_mut()).await?;
-        let draft = self.draft(snapshot.as_mut()).await?;
+        let nothing = begins && self.is_done();
+        if nothing && created.is_empty() {
+            tracing::debug!(entity = self.request.entity, "not modified");
+            return Ok(vec![self.state(AnswerState::NotModified)]);
+        }
+        let draft = match nothing {
+            true => self.empty(snapshot.position().await?),
+            false => self.draft(snapshot.as_mut()).await?,
+        };
+        let mut frames = Vec::new();
+        if begins {
+            frames.push(self.state(AnswerState::Started { total }));
+        }
         frames.extend(self.page(asker, snapshot, draft, created).await?);
         Ok(frames)
     }

@@ -10,6 +10,7 @@ mod catalog;
 mod checkpoint;
 mod encoding;
 mod entity;
+mod held;
 mod history;
 mod limits;
 mod order;

@@ -217,6 +217,39 @@ async fn mutations_of_an_entity_that_cannot_be_served_are_kept_by_the_device() {
 }
 
 #[tokio::test]
+async fn what_refers_to_a_change_that_waits_waits_too() {
+    let (store, server) = fresh().await;
+    let mut device = Device::new("ada");
+    let company = device.create("Company", 1, named("Acme"));
+    let by_key = device.create("Contact", 1, named("Ann").with("company_id", 1i64));
+    let artist = device.create_unnamed("Artist", named("Ella"));
+    let mut by_id = device.create_unnamed("Album", Fields::new().with("title", "x"));
+    by_id.references = vec![support::reference("artist_id", &artist)];
+    let other = device.create("Contact", 2, named("Bea"));
+    let mut frames = device.push_frames(&[company, by_key, artist, by_id, other]);
+    for frame in &mut frames {
+        match frame {
+            RequestFrame::Entity(entity) if ["Company", "Artist"].contains(&entity.entity.as_str()) => {
+                entity.pattern = "read-only".to_owned();
+            }
+            _ => {}
+        }
+    }
+    let answer = server.sync(Some("ada"), frames).await.unwrap();
+    let codes: Vec<String> = support::all(answer)
+        .await
+        .iter()
+        .filter_map(|frame| match frame {
+            AnswerFrame::Outcome(frame) => Some(short(&frame.outcome)),
+            _ => None,
+        })
+        .collect();
+    let (mismatch, waiting) = ("retry: pattern_mismatch", "retry: parent_waiting");
+    assert_eq!(codes, [mismatch, waiting, mismatch, waiting, "applied"]);
+    assert_eq!(stored(&store, "Contact", "name"), [(2, "Bea".to_owned())]);
+}
+
+#[tokio::test]
 async fn forged_mutations_are_rejected_one_by_one() {
     let (store, server) = fresh().await;
     foreign_put(&store, "Company", 1, "there").await;
