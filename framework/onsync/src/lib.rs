@@ -1,1 +1,33 @@
 #![doc = include_str!("../README.md")]
+
+mod open;
+mod plugins;
+#[cfg(feature = "server")]
+pub mod server;
+
+pub use open::{FixedToken, anchor, builder, open, open_config};
+pub use plugins::registries;
+
+pub use onsync_core::conflict::{Conflict, ConflictResolver, Resolution};
+pub use onsync_core::handler::{
+    Event, OnSync, Parameters, Phase, Selection, Summary, SyncDirection, SyncListener, SyncRun,
+};
+pub use onsync_core::mutation::{BinReason, MutationKind, Rejection};
+pub use onsync_core::network::{NetworkKind, NetworkMonitor, NetworkStatus};
+pub use onsync_core::pattern::SyncPattern;
+pub use onsync_core::query::{Comparison, Order, Query};
+pub use onsync_core::registry::Registry;
+pub use onsync_core::store::local::{LocalStore, RecordState};
+pub use onsync_core::transport::{Credentials, CredentialsProvider, Transport};
+pub use onsync_core::{Entity, Error, ErrorKind, Fields, Key, Result, Value, ValueType};
+pub use onsync_engine::sync::{BinEntry, RejectedEntry};
+pub use onsync_engine::*;
+
+/// The vocabulary and the seams, for those who write plug-ins.
+pub use onsync_core as core;
+/// The transport over HTTP.
+#[cfg(feature = "http")]
+pub use onsync_http_transport as http_transport;
+/// The device store on SQLite, with the copy of SQLite that an app must use for its own SQL.
+#[cfg(feature = "sqlite")]
+pub use onsync_sqlite_store as sqlite_store;

@@ -1,0 +1,105 @@
+//! The plug-ins that come with OnSync, by the names that configurations use.
+
+use onsync_core::Result;
+use onsync_core::memory::local::MemoryStore;
+use onsync_core::store::local::LocalStore;
+use onsync_engine::Registries;
+use onsync_engine::config::StoreSettings;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::Arc;
+
+/// Registries with everything the features of this crate bring: patterns, stores, transports. Add your own to them.
+///
+/// ```
+/// let registries = onsync::registries();
+/// # #[cfg(feature = "patterns")] {
+/// let names: Vec<&str> = registries.patterns.names().collect();
+/// assert_eq!(names, ["read-only", "read-only-optimized", "read-write-last-write-wins"]);
+/// # }
+/// ```
+#[expect(
+    clippy::missing_panics_doc,
+    reason = "it does not panic: the built-in names differ from each other"
+)]
+pub fn registries() -> Registries {
+    let mut registries = Registries::new();
+    #[expect(
+        clippy::expect_used,
+        reason = "registering fails for a name given twice only, and each stands once below"
+    )]
+    fill(&mut registries).expect("the names of the built-in plug-ins differ");
+    registries
+}
+
+fn fill(registries: &mut Registries) -> Result<()> {
+    #[cfg(feature = "patterns")]
+    {
+        registries.pattern(onsync_pattern_read_only::ReadOnly)?;
+        registries.pattern(onsync_pattern_read_only_optimized::ReadOnlyOptimized)?;
+        registries.pattern(onsync_pattern_read_write_last_write_wins::LastWriteWins)?;
+    }
+    registries.store("memory", memory)?;
+    #[cfg(feature = "sqlite")]
+    registries.store("sqlite", sqlite)?;
+    #[cfg(feature = "http")]
+    registries.transport(onsync_http_transport::NAME, http)?;
+    Ok(())
+}
+
+/// A store that is gone with the process.
+#[expect(clippy::unnecessary_wraps, reason = "the form of a factory")]
+fn memory(_: &StoreSettings) -> Result<Arc<dyn LocalStore>> {
+    // Each hasher state of the standard library is seeded anew.
+    let seed = std::hash::RandomState::new().build_hasher().finish();
+    Ok(Arc::new(MemoryStore::new(seed)))
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(settings: &StoreSettings) -> Result<Arc<dyn LocalStore>> {
+    let mut options = settings.options::<onsync_sqlite_store::SqliteStoreOptions>()?;
+    if let Some(path) = &settings.path {
+        options.path = path.into();
+    }
+    Ok(Arc::new(onsync_sqlite_store::SqliteStore::from_options(options)))
+}
+
+#[cfg(feature = "http")]
+fn http(
+    settings: &onsync_engine::config::TransportSettings,
+) -> Result<Arc<dyn onsync_core::transport::Transport>> {
+    use onsync_core::Error;
+    use onsync_http_transport::{Compression, HttpTransport, HttpTransportOptions, WireFormat};
+    let url = settings.url.clone().ok_or_else(|| {
+        Error::unsupported(
+            "config_missing_key",
+            "wanted the server's address, such as `url = \"https://sync.example.org\"`, found none",
+        )
+        .at("transport.url")
+    })?;
+    let mut table = settings.options.clone();
+    if let Some(table) = table.as_object_mut() {
+        table.insert("url".to_owned(), url.into());
+    }
+    let mut filled = settings.clone();
+    filled.options = table;
+    let mut options = filled.options::<HttpTransportOptions>()?;
+    options.time_out = settings.time_out;
+    options.format = match settings.encoding.as_str() {
+        "json" => WireFormat::JsonLines,
+        _ => WireFormat::Binary,
+    };
+    options.compression = match settings.compression.as_str() {
+        "none" => Compression::Off,
+        "gzip" => {
+            return Err(Error::unsupported(
+                "not_yet_supported",
+                "requests are compressed by zstd in this version; use `compression = \"zstd\"`, or \"none\"",
+            )
+            .at("transport.compression"));
+        }
+        _ => options.compression,
+    };
+    HttpTransport::new(options)
+        .map(|transport| Arc::new(transport) as Arc<dyn onsync_core::transport::Transport>)
+        .map_err(|error| error.at("transport"))
+}
