@@ -12,6 +12,7 @@ mod rows;
 mod schema;
 mod sql;
 mod store;
+mod tables;
 mod text;
 mod transaction;
 mod triggers;

@@ -31,7 +31,6 @@ impl Text {
 }
 
 pub(crate) fn select(connection: &Connection, entity: &EntitySchema, query: &Query) -> Result<Vec<Row>> {
-    let doing = "querying records";
     if query.entity != entity.name {
         return Err(Error::rejected(
             "invalid_query",
@@ -76,31 +75,50 @@ pub(crate) fn select(connection: &Connection, entity: &EntitySchema, query: &Que
         sql.push_str(&format!(" LIMIT {limit} OFFSET {offset}"));
         (skip, most) = (0, usize::MAX);
     }
-    let mut statement = connection.prepare_cached(&sql).doing(doing)?;
+    let page = Page { among, skip, most };
+    run(connection, entity, &sql, &text.parameters, page, listed)
+}
+
+/// What is left to do while reading.
+struct Page<'a> {
+    /// Only these keys, if they were too many for the statement.
+    among: Option<HashSet<&'a Key>>,
+    skip: usize,
+    most: usize,
+}
+
+fn run(
+    connection: &Connection,
+    entity: &EntitySchema,
+    sql: &str,
+    parameters: &[Value],
+    mut page: Page<'_>,
+    once: bool,
+) -> Result<Vec<Row>> {
+    let doing = "querying records";
+    let mut statement = connection.prepare_cached(sql).doing(doing)?;
     let mut buffer = TextBuffer::new();
-    for (index, value) in text.parameters.iter().enumerate() {
+    for (index, value) in parameters.iter().enumerate() {
         bind(&mut statement, index + 1, value, &mut buffer).doing(doing)?;
     }
     let mut rows = statement.raw_query();
     let mut found = Vec::new();
-    while found.len() < most
+    while found.len() < page.most
         && let Some(row) = rows.next().doing(doing)?
     {
         let row = read_row(row, entity)?;
-        if among
-            .as_ref()
-            .is_some_and(|keys| !keys.contains(&entity.key_of(&row)))
-        {
+        let left_out = |keys: &HashSet<&Key>| !keys.contains(&entity.key_of(&row));
+        if page.among.as_ref().is_some_and(left_out) {
             continue;
         }
-        if skip > 0 {
-            skip -= 1;
+        if page.skip > 0 {
+            page.skip -= 1;
             continue;
         }
         found.push(row);
     }
     drop(rows);
-    if listed {
+    if once {
         // Its text depends on how many keys there are: not worth a place among the prepared ones.
         statement.discard();
     }

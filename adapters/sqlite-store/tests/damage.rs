@@ -1,4 +1,9 @@
 //! Files that cannot be read are set aside, said so, and what can be saved is saved.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first failure"
+)]
 
 mod common;
 
@@ -148,4 +153,28 @@ fn another_program_that_writes_too_long_is_told() {
     assert!(error.kind().may_pass());
     drop(connection);
     fixture.put(SYNC, &[note_row(1, "a", "b")]);
+}
+
+#[test]
+fn a_file_in_use_is_shared_and_never_set_aside() {
+    let fixture = common::fixture(vec![note()]);
+    fixture.put(SYNC, &[note_row(1, "a", "b")]);
+    let (second, opened) = open(&fixture.path());
+    assert_eq!(opened, Opened::default());
+    let mut transaction = wait(second.begin(Access::App)).unwrap();
+    wait(transaction.remove(fixture.entity(), &[1i64.into()])).unwrap();
+    wait(transaction.commit()).unwrap();
+    assert!(fixture.overlay(1i64).unwrap().base.is_some());
+    drop(second);
+
+    fixture
+        .connection()
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+    std::fs::write(fixture.path(), [b'x'; 8192]).unwrap();
+    let third = SqliteStore::new(fixture.path(), SqliteStoreOptions::default());
+    let error = wait(third.open(&schema_of(vec![note()]))).unwrap_err();
+    assert_eq!(error.code(), "store_corrupt", "{error}");
+    assert!(error.to_string().contains("another program"), "{error}");
+    assert!(fixture.path().exists());
 }

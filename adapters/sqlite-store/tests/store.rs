@@ -1,4 +1,9 @@
 //! Transactions, readers, locks, keys, the view, and changes of the schema.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first failure"
+)]
 
 mod common;
 

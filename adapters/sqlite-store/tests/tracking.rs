@@ -1,4 +1,9 @@
 //! Changes made by plain SQL and through the API: each leaves its overlay.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first failure"
+)]
 
 mod common;
 

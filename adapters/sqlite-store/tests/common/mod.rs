@@ -1,5 +1,6 @@
 //! What the tests share: a store in a temporary folder, and short words for its calls.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first failure")]
 
 use onsync_core::page::KeyRange;
 use onsync_core::rows::RowSet;
