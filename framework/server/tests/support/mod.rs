@@ -1,6 +1,8 @@
 //! A server on the memory store, and devices that speak to it frame by frame.
 #![expect(dead_code, reason = "each test file uses its part of the helpers")]
 
+mod patterns;
+
 use onsync_core::memory::server::MemoryServerStore;
 use onsync_core::mutation::{Mutation, MutationKind, Outcome, Reference};
 use onsync_core::page::{Checkpoint, Page, PageKind};
@@ -11,18 +13,12 @@ use onsync_core::schema::{Attribute, EntitySchema, Ids, OnDelete, Relation, Sche
 use onsync_core::transport::Answer;
 use onsync_core::wire::{AnswerFrame, AnswerState, EntityRequest, Hello, PROTOCOL, RequestFrame};
 use onsync_core::{Fields, Key, Result, Row, Value, ValueType};
-use onsync_pattern_read_only::ReadOnly;
-use onsync_pattern_read_only_optimized::ReadOnlyOptimized;
-use onsync_pattern_read_write_last_write_wins::LastWriteWins;
 use onsync_server::{Clock, Server, ServerBuilder, StaticTokens, SyncService};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
-
-/// The pattern most entities of the tests have.
-pub(crate) const LWW: &str = "read-write-last-write-wins";
 
 fn entity(name: &str, pattern: &str, key: &[&str], attributes: &[(&str, ValueType)]) -> EntitySchema {
     let attributes = attributes
@@ -43,18 +39,23 @@ fn relation(child: &str, attribute: &str, parent: &str) -> Relation {
 
 pub(crate) fn schema() -> Schema {
     use ValueType::{Boolean, Integer, Text};
-    let mut artist = entity("Artist", LWW, &["id"], &[("id", Integer), ("name", Text)]);
+    let mut artist = entity(
+        "Artist",
+        patterns::MERGE,
+        &["id"],
+        &[("id", Integer), ("name", Text)],
+    );
     artist.ids = Ids::Server;
     let mut album = entity(
         "Album",
-        LWW,
+        patterns::MERGE,
         &["id"],
         &[("id", Integer), ("artist_id", Integer), ("title", Text)],
     );
     album.ids = Ids::Server;
     let mut note = entity(
         "Note",
-        LWW,
+        patterns::MERGE,
         &["id"],
         &[("id", Integer), ("text", Text), ("is_active", Boolean)],
     );
@@ -64,7 +65,7 @@ pub(crate) fn schema() -> Schema {
     });
     let mut company = entity(
         "Company",
-        LWW,
+        patterns::MERGE,
         &["id"],
         &[
             ("id", Integer),
@@ -80,7 +81,7 @@ pub(crate) fn schema() -> Schema {
             // A child before its parent on purpose: the order of the configuration decides nothing.
             entity(
                 "Contact",
-                LWW,
+                patterns::MERGE,
                 &["id"],
                 &[("id", Integer), ("company_id", Integer), ("name", Text)],
             ),
@@ -89,20 +90,20 @@ pub(crate) fn schema() -> Schema {
             artist,
             entity(
                 "AlbumTag",
-                LWW,
+                patterns::MERGE,
                 &["album_id", "tag"],
                 &[("album_id", Integer), ("tag", Text), ("weight", Integer)],
             ),
             note,
             entity(
                 "Country",
-                "read-only",
+                patterns::WHOLE,
                 &["id"],
                 &[("id", Integer), ("name", Text)],
             ),
             entity(
                 "Item",
-                "read-only-optimized",
+                patterns::CHANGES,
                 &["id"],
                 &[("id", Integer), ("name", Text)],
             ),
@@ -115,12 +116,13 @@ pub(crate) fn schema() -> Schema {
     }
 }
 
+/// The patterns of the schema.
 pub(crate) fn patterns() -> Registry<Arc<dyn SyncPattern>> {
     let mut patterns: Registry<Arc<dyn SyncPattern>> = Registry::new("pattern");
     let all: [Arc<dyn SyncPattern>; 3] = [
-        Arc::new(ReadOnly),
-        Arc::new(ReadOnlyOptimized),
-        Arc::new(LastWriteWins),
+        Arc::new(patterns::Whole),
+        Arc::new(patterns::Changes),
+        Arc::new(patterns::Merge),
     ];
     for pattern in all {
         patterns.register(pattern.name(), pattern).unwrap();

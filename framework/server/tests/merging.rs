@@ -1,4 +1,4 @@
-//! The published table of last-write-wins, end to end, with soft deletes and what the server stores differently.
+//! What a pattern that merges decides, carried out: the table, soft deletes, and what the server stores differently.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
