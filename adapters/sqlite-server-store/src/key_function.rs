@@ -3,6 +3,8 @@
 //! Only connections of this store know it; it is used in queries, never in triggers. It orders the rows of tables whose own order
 //! is not that of canonical bytes: a key under NOCASE, UUIDs written in several ways.
 
+use crate::plan::AttributePlan;
+use crate::sql;
 use crate::types::{Unit, read};
 use onsync_core::ValueType;
 use onsync_core::value::write_canonical;
@@ -13,6 +15,19 @@ pub(crate) const NAME: &str = "onsync_key";
 
 /// What the function's error starts with when a stored value is not of its type.
 pub(crate) const INVALID: &str = "onsync_key: a stored key is not ";
+
+/// The function over these columns.
+pub(crate) fn call<'a>(attributes: impl IntoIterator<Item = &'a AttributePlan>) -> String {
+    let parts = attributes.into_iter().map(|attribute| {
+        format!(
+            "'{}', '{}', {}",
+            attribute.value_type,
+            attribute.form.unit().as_str(),
+            sql::name(&attribute.column)
+        )
+    });
+    format!("{NAME}({})", sql::join(parts, ", "))
+}
 
 /// Makes the function known to a connection.
 pub(crate) fn register(connection: &Connection) -> Result<()> {

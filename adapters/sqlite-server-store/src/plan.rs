@@ -2,6 +2,7 @@
 
 use crate::catalog::{Affinity, Column, Table};
 use crate::error::not_attached;
+use crate::key_function;
 use crate::sql;
 use crate::types::form::UuidForm;
 use crate::types::{Form, read, write};
@@ -25,6 +26,8 @@ pub(crate) struct AttributePlan {
     pub(crate) real_numbers: bool,
     /// whether texts that are equal under the column's collation may differ
     pub(crate) loose_text: bool,
+    /// whether a key column holds values in several forms
+    pub(crate) mixed: bool,
 }
 
 impl AttributePlan {
@@ -37,6 +40,7 @@ impl AttributePlan {
             generated: column.generated,
             real_numbers: column.affinity == Affinity::Real,
             loose_text: !column.collation.eq_ignore_ascii_case("BINARY"),
+            mixed: false,
         }
     }
 
@@ -68,6 +72,12 @@ impl AttributePlan {
                 let places = sql::join((at..at + forms.len()).map(|at| format!("?{at}")), ", ");
                 (format!("{column} IN ({places})"), forms)
             }
+            value if self.mixed => (
+                format!("{} = ?{at}", key_function::call([self])),
+                vec![Stored::Blob(onsync_core::value::canonical_bytes(
+                    std::slice::from_ref(value),
+                ))],
+            ),
             Value::Text(_) if self.loose_text => (
                 format!("{column} = ?{at} AND {column} = ?{at} COLLATE BINARY"),
                 vec![self.encode(value)?],
@@ -148,15 +158,7 @@ impl EntityPlan {
 
     /// The expression whose value orders rows: canonical bytes of the key.
     pub(crate) fn order_expression(&self) -> String {
-        let parts = self.key.iter().map(|attribute| {
-            format!(
-                "'{}', '{}', {}",
-                attribute.value_type,
-                write::unit_name(attribute.form),
-                sql::name(&attribute.column)
-            )
-        });
-        format!("{}({})", crate::key_function::NAME, sql::join(parts, ", "))
+        key_function::call(&self.key)
     }
 
     /// The error for a stored value that is not of its type.

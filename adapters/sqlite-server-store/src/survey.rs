@@ -55,13 +55,13 @@ fn look_at(connection: &Connection, entity: &EntitySchema, survey: &mut Survey) 
             Some(plan_attribute(connection, &table, attribute)?)
         });
     }
-    let key: Vec<AttributePlan> = entity
+    let mut key: Vec<AttributePlan> = entity
         .key_indexes()
         .into_iter()
         .filter_map(|index| attributes.get(index).cloned().flatten())
         .collect();
     check_key(&table, entity, &key)?;
-    let native_order = native_order(connection, &table, &key)?;
+    let native_order = native_order(connection, &table, &mut key)?;
     let tracking = Tracking {
         key: table
             .columns
@@ -202,7 +202,13 @@ pub(crate) fn sample(connection: &Connection, table: &str, column: &str) -> Resu
     );
     let run = || {
         let mut statement = connection.prepare(&select)?;
-        statement.query_map([], |row| row.get(0))?.collect()
+        let mut rows = statement.query([])?;
+        let mut samples = Vec::new();
+        while let Some(row) = rows.next()? {
+            // A text that is not UTF-8 shows no form; reading its row says so.
+            samples.extend(Stored::try_from(row.get_ref(0)?));
+        }
+        Ok(samples)
     };
     rusqlite::Result::<Vec<Stored>>::doing(run(), "looking at a column's values")
 }
@@ -271,30 +277,27 @@ fn check_key(table: &Table, entity: &EntitySchema, key: &[AttributePlan]) -> Res
     Ok(())
 }
 
-/// Whether the table sorts these columns as canonical bytes sort.
-fn native_order(connection: &Connection, table: &Table, key: &[AttributePlan]) -> Result<bool> {
+/// Whether the table sorts these columns as canonical bytes sort. Notes which columns hold several forms.
+fn native_order(connection: &Connection, table: &Table, key: &mut [AttributePlan]) -> Result<bool> {
     let encoding: String = connection
         .pragma_query_value(None, "encoding", |row| row.get(0))
         .doing("reading the encoding")?;
+    let mut native = true;
     for attribute in key {
         let Some(column) = table.column(&attribute.column) else {
             continue;
         };
         let plain_text = column.affinity == Affinity::Text && !attribute.loose_text && encoding == "UTF-8";
-        let native = match attribute.value_type {
-            ValueType::Integer => true,
-            ValueType::Bytes => true,
+        native &= match attribute.value_type {
+            ValueType::Integer | ValueType::Bytes => true,
             ValueType::Text => plain_text,
             _ => {
-                let sorts = column.affinity != Affinity::Text || !attribute.loose_text;
-                sorts && is_uniform(connection, table, attribute)?
+                attribute.mixed = !is_uniform(connection, table, attribute)?;
+                !attribute.mixed && (column.affinity != Affinity::Text || !attribute.loose_text)
             }
         };
-        if !native {
-            return Ok(false);
-        }
     }
-    Ok(true)
+    Ok(native)
 }
 
 /// Whether every value of the column is written in the column's form. Values that are not of the type are left to reading.

@@ -1,8 +1,8 @@
 //! OnSync's values in the form of a column.
 
+use super::Form;
 use super::form::{BOOLEAN_WORDS, UuidForm};
 use super::moment::{DAY, to_number};
-use super::{Form, Unit};
 use onsync_core::value::Decimal;
 use onsync_core::{Error, Result, Value};
 use rusqlite::types::Value as Stored;
@@ -80,10 +80,4 @@ fn shortest(decimal: &str) -> &str {
     } else {
         decimal
     }
-}
-
-/// The unit's name as the key function takes it.
-pub(crate) fn unit_name(form: Form) -> &'static str {
-    let unit: Unit = form.unit();
-    unit.as_str()
 }
