@@ -69,7 +69,9 @@ impl DirtyRecord<'_> {
         let mut merged = incoming.clone();
         for index in (0..merged.len()).filter(|index| self.is_edited(*index)) {
             for member in self.entity.together_with(index) {
-                merged[member] = mine.get(member).cloned().unwrap_or_default();
+                if let (Some(place), Some(value)) = (merged.get_mut(member), mine.get(member)) {
+                    place.clone_from(value);
+                }
             }
         }
         Some(merged)
