@@ -1,6 +1,6 @@
 //! The durable lists of what a person may want to see: rejected changes, values in the bin, conflicts.
 
-use super::areas::{self, Areas, OutboxEntry};
+use super::areas::{self, Areas, OutboxEntry, StoredCheckpoint};
 use super::{Limits, Syncer};
 use onsync_core::conflict::Conflict;
 use onsync_core::mutation::{BinReason, MutationKind, Rejection};
@@ -8,6 +8,7 @@ use onsync_core::store::local::{Access, LocalTransaction};
 use onsync_core::value::Timestamp;
 use onsync_core::{Fields, Key, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// A change the server refused, or one that may have been applied.
@@ -44,6 +45,18 @@ pub struct BinEntry {
     pub values: Fields,
 }
 
+/// How much of an entity has been fetched to this device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fetched {
+    /// Nothing yet.
+    Never,
+    /// A part: the next sync goes on behind it.
+    Partly,
+    /// Everything there was at the last sync.
+    Complete,
+}
+
 impl RejectedEntry {
     pub(crate) fn of(entry: &OutboxEntry, rejection: Rejection) -> Self {
         Self {
@@ -64,6 +77,26 @@ impl Syncer {
     /// Those of the store.
     pub async fn rejected(&self, limit: usize) -> Result<Vec<RejectedEntry>> {
         self.list(areas::REJECTED, limit).await
+    }
+
+    /// How much of each entity that travels is here.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn fetched(&self) -> Result<BTreeMap<String, Fetched>> {
+        let mut tx = self.store.begin(Access::Read).await?;
+        let mut fetched = BTreeMap::new();
+        for entity in self.schema.entities.iter().filter(|entity| !entity.local) {
+            let key = areas::entity_key(&entity.name, b"");
+            let stored: Option<StoredCheckpoint> = tx.load(areas::CHECKPOINT, &key).await?;
+            let state = match stored {
+                None => Fetched::Never,
+                Some(stored) if stored.complete => Fetched::Complete,
+                Some(_) => Fetched::Partly,
+            };
+            fetched.insert(entity.name.clone(), state);
+        }
+        Ok(fetched)
     }
 
     /// Changes that may have been applied, oldest first, at most `limit`.

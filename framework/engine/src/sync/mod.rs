@@ -21,7 +21,7 @@ mod page_write;
 mod settle;
 
 pub use areas::Fence;
-pub use lists::{BinEntry, RejectedEntry};
+pub use lists::{BinEntry, Fetched, RejectedEntry};
 
 use crate::sync::areas::Areas;
 use onsync_core::handler::{Phase, Summary, SyncDirection};
