@@ -64,6 +64,12 @@ pub trait SyncRun: MaybeSend + MaybeSync {
     /// # Errors
     /// Those of transport, store and server.
     async fn sync(&self, selection: Selection, direction: SyncDirection) -> Result<Summary>;
+
+    /// Asks for another run after this one. It knows which runs it was asked for in.
+    ///
+    /// # Errors
+    /// `sync_within_itself` for the context and parameters of this run, or of one it was asked for in; otherwise as the app's `on_sync`.
+    fn on_sync(&self, context: &str, parameters: &Parameters) -> Result<()>;
 }
 
 /// The app's own sync handler; it replaces the default run, which syncs the context's entities.

@@ -1,3 +1,24 @@
 #![doc = include_str!("../README.md")]
 
+mod app;
+mod builder;
 pub mod config;
+mod events;
+mod lifecycle;
+mod observed;
+#[cfg(feature = "native")]
+mod runtime;
+mod status;
+pub mod sync;
+mod time;
+
+pub use app::{App, LiveQuery, LiveStream, StatusWatch, Transaction, TypedRecords};
+#[cfg(feature = "native")]
+pub use app::{Blocking, BlockingRecords, BlockingTransaction};
+pub use builder::{Factory, OnSyncBuilder, Registries};
+pub use config::Config;
+pub use events::Subscription;
+pub use lifecycle::{Outcome, SyncHandle};
+#[cfg(feature = "native")]
+pub use runtime::BackgroundRuntime;
+pub use status::{LastError, RunProgress, RunningStatus, Status};

@@ -1,0 +1,189 @@
+//! A transaction as the app sees it. The store's transaction stays on the background runtime; each call goes there and comes back, so
+//! that neither a slow disk blocks the caller nor a dropped caller tears a write.
+
+use super::records::Records;
+use crate::lifecycle::closed;
+use onsync_core::platform::{BoxFuture, MaybeSend};
+use onsync_core::query::Query;
+use onsync_core::runtime::Runtime;
+use onsync_core::store::local::{Access, LocalStore, LocalTransaction};
+use onsync_core::{Entity, Error, Fields, Key, Result};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// One piece of work inside the store's transaction.
+trait Job: MaybeSend {
+    fn run<'a>(self: Box<Self>, tx: &'a mut dyn LocalTransaction) -> BoxFuture<'a, ()>;
+}
+
+impl<F: for<'a> FnOnce(&'a mut dyn LocalTransaction) -> BoxFuture<'a, ()> + MaybeSend> Job for F {
+    fn run<'a>(self: Box<Self>, tx: &'a mut dyn LocalTransaction) -> BoxFuture<'a, ()> {
+        (*self)(tx)
+    }
+}
+
+enum Message {
+    Job(Box<dyn Job>),
+    Commit(oneshot::Sender<Result<()>>),
+}
+
+/// Reads and writes that become visible, or are undone, together.
+pub struct Transaction {
+    records: Records,
+    sender: mpsc::Sender<Message>,
+}
+
+/// Owns the store's transaction until it is committed, or until nobody asks for anything any more: then it is undone.
+async fn serve(mut tx: Box<dyn LocalTransaction>, mut messages: mpsc::Receiver<Message>) {
+    while let Some(message) = messages.recv().await {
+        match message {
+            Message::Job(job) => job.run(tx.as_mut()).await,
+            Message::Commit(done) => {
+                // Whoever asked may be gone; the commit is made all the same.
+                let _ = done.send(tx.commit().await);
+                return;
+            }
+        }
+    }
+}
+
+impl Transaction {
+    /// Begins one on the background runtime.
+    pub(super) async fn begin(
+        store: Arc<dyn LocalStore>,
+        runtime: &dyn Runtime,
+        records: Records,
+        access: Access,
+    ) -> Result<Self> {
+        let (sender, receiver) = mpsc::channel(1);
+        let (begun, waits) = oneshot::channel();
+        runtime.spawn(Box::pin(async move {
+            match store.begin(access).await {
+                Ok(tx) => {
+                    if begun.send(Ok(())).is_ok() {
+                        serve(tx, receiver).await;
+                    }
+                }
+                Err(error) => drop(begun.send(Err(error))),
+            }
+        }));
+        waits.await.map_err(|_| closed())??;
+        Ok(Self { records, sender })
+    }
+
+    async fn job<T, F>(&self, work: F) -> Result<T>
+    where
+        T: MaybeSend + 'static,
+        F: for<'a> FnOnce(&'a mut dyn LocalTransaction, Records) -> BoxFuture<'a, Result<T>> + MaybeSend + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let records = self.records.clone();
+        let job = job(move |tx: &mut dyn LocalTransaction| -> BoxFuture<'_, ()> {
+            let work = work(tx, records);
+            Box::pin(async move {
+                let _ = sender.send(work.await);
+            })
+        });
+        self.sender.send(Message::Job(job)).await.map_err(|_| closed())?;
+        receiver.await.map_err(|_| closed())?
+    }
+
+    pub(super) async fn commit(self) -> Result<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.sender.send(Message::Commit(sender)).await.map_err(|_| closed())?;
+        receiver.await.map_err(|_| closed())?
+    }
+
+    /// As [`App::create`](super::App::create).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create(&mut self, entity: &str, fields: Fields) -> Result<Key> {
+        let entity = entity.to_owned();
+        self.job(move |tx, records| Box::pin(async move { records.create(tx, &entity, &fields).await })).await
+    }
+
+    /// As [`App::update`](super::App::update).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn update(&mut self, entity: &str, key: impl Into<Key>, fields: Fields) -> Result<()> {
+        let (entity, key) = (entity.to_owned(), key.into());
+        self.job(move |tx, records| Box::pin(async move { records.update(tx, &entity, &key, &fields).await })).await
+    }
+
+    /// As [`App::create_or_update`](super::App::create_or_update).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_or_update(&mut self, entity: &str, fields: Fields) -> Result<Key> {
+        let entity = entity.to_owned();
+        self.job(move |tx, records| Box::pin(async move { records.create_or_update(tx, &entity, &fields).await }))
+            .await
+    }
+
+    /// As [`App::delete`](super::App::delete).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn delete(&mut self, entity: &str, key: impl Into<Key>) -> Result<bool> {
+        let (entity, key) = (entity.to_owned(), key.into());
+        self.job(move |tx, records| Box::pin(async move { records.delete(tx, &entity, &key).await })).await
+    }
+
+    /// As [`App::get`](super::App::get).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get(&mut self, entity: &str, key: impl Into<Key>) -> Result<Option<Fields>> {
+        let (entity, key) = (entity.to_owned(), key.into());
+        let found = self
+            .job(move |tx, records| Box::pin(async move { records.get(tx, &entity, &[key]).await }))
+            .await?;
+        Ok(found.into_iter().next().flatten())
+    }
+
+    /// As [`App::query`](super::App::query).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn query(&mut self, query: Query) -> Result<Vec<Fields>> {
+        self.job(move |tx, records| Box::pin(async move { records.query(tx, &query).await })).await
+    }
+
+    /// Creates a typed record.
+    ///
+    /// # Errors
+    /// As [`Transaction::create`].
+    pub async fn insert<E: Entity>(&mut self, record: E) -> Result<Key> {
+        self.create(E::ENTITY, record.into_fields()).await
+    }
+
+    /// Creates or updates a typed record by its key.
+    ///
+    /// # Errors
+    /// As [`Transaction::create_or_update`].
+    pub async fn save<E: Entity>(&mut self, record: E) -> Result<Key> {
+        self.create_or_update(E::ENTITY, record.into_fields()).await
+    }
+
+    /// Makes this transaction succeed or fail as one on the server too. A later version does that.
+    ///
+    /// # Errors
+    /// Always `not_yet_supported`.
+    pub fn atomic_group(&mut self) -> Result<()> {
+        Err(Error::unsupported(
+            "not_yet_supported",
+            "atomic groups on the server are not in this version: the transaction is atomic on this device, and its changes \
+             succeed or fail one by one on the server",
+        ))
+    }
+}
+
+/// Gives a closure the type that makes it a job.
+fn job<F>(work: F) -> Box<dyn Job>
+where
+    F: for<'a> FnOnce(&'a mut dyn LocalTransaction) -> BoxFuture<'a, ()> + MaybeSend + 'static,
+{
+    Box::new(work)
+}

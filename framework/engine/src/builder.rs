@@ -1,0 +1,407 @@
+//! Builds an [`App`], from a configuration and registries or from parts.
+
+use crate::app::{App, Core, Records};
+use crate::config::{Config, StoreSettings, TransportSettings};
+use crate::events::Hub;
+use crate::lifecycle::{Lifecycle, Parts, SyncSteps};
+use crate::observed::{Changes, ObservedStore};
+use crate::sync::{Limits, Syncer};
+use crate::time::sleep_until;
+use futures_util::future::{Either, select};
+use onsync_core::conflict::ConflictResolver;
+use onsync_core::handler::OnSync;
+use onsync_core::network::{NetworkMonitor, NetworkStatus};
+use onsync_core::pattern::{Direction, SyncPattern};
+use onsync_core::platform::{MaybeSend, MaybeSync};
+use onsync_core::registry::Registry;
+use onsync_core::runtime::Runtime;
+use onsync_core::schema::{LocalEdits, Schema};
+use onsync_core::store::local::LocalStore;
+use onsync_core::transport::{CredentialsProvider, Transport};
+use onsync_core::{Error, Result};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The status counts what waits at most this often.
+const COUNT_EVERY: Duration = Duration::from_millis(100);
+
+/// Makes a plug-in from its settings; a closure will do.
+pub trait Factory<S, T: ?Sized>: MaybeSend + MaybeSync {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// What is wrong with the settings, saying which key.
+    fn make(&self, settings: &S) -> Result<Arc<T>>;
+}
+
+impl<S, T: ?Sized, F: Fn(&S) -> Result<Arc<T>> + MaybeSend + MaybeSync> Factory<S, T> for F {
+    fn make(&self, settings: &S) -> Result<Arc<T>> {
+        self(settings)
+    }
+}
+
+/// Plug-ins by the names that a configuration uses.
+#[derive(Clone)]
+pub struct Registries {
+    /// Sync patterns.
+    pub patterns: Registry<Arc<dyn SyncPattern>>,
+    /// Stores, made from `[store]`.
+    pub stores: Registry<Arc<dyn Factory<StoreSettings, dyn LocalStore>>>,
+    /// Transports, made from `[transport]`.
+    pub transports: Registry<Arc<dyn Factory<TransportSettings, dyn Transport>>>,
+    /// Conflict resolvers.
+    pub resolvers: Registry<Arc<dyn ConflictResolver>>,
+    /// Network monitors, made from the whole configuration.
+    pub network_monitors: Registry<Arc<dyn Factory<Config, dyn NetworkMonitor>>>,
+}
+
+impl Default for Registries {
+    fn default() -> Self {
+        Self {
+            patterns: Registry::new("pattern"),
+            stores: Registry::new("store"),
+            transports: Registry::new("transport"),
+            resolvers: Registry::new("resolver"),
+            network_monitors: Registry::new("network monitor"),
+        }
+    }
+}
+
+impl Registries {
+    /// Registries without any plug-in.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a pattern under its own name.
+    ///
+    /// # Errors
+    /// `duplicate_plugin`.
+    pub fn pattern(&mut self, pattern: impl SyncPattern + 'static) -> Result<()> {
+        self.patterns.register(pattern.name(), Arc::new(pattern))
+    }
+
+    /// Adds a store.
+    ///
+    /// # Errors
+    /// `duplicate_plugin`.
+    pub fn store(
+        &mut self,
+        name: &str,
+        factory: impl Fn(&StoreSettings) -> Result<Arc<dyn LocalStore>> + MaybeSend + MaybeSync + 'static,
+    ) -> Result<()> {
+        self.stores.register(name, Arc::new(factory))
+    }
+
+    /// Adds a transport.
+    ///
+    /// # Errors
+    /// `duplicate_plugin`.
+    pub fn transport(
+        &mut self,
+        name: &str,
+        factory: impl Fn(&TransportSettings) -> Result<Arc<dyn Transport>> + MaybeSend + MaybeSync + 'static,
+    ) -> Result<()> {
+        self.transports.register(name, Arc::new(factory))
+    }
+}
+
+/// Builds an [`App`]. What is set here goes before what the configuration names.
+pub struct OnSyncBuilder {
+    config: Config,
+    registries: Registries,
+    store: Option<Arc<dyn LocalStore>>,
+    transport: Option<Arc<dyn Transport>>,
+    runtime: Option<Arc<dyn Runtime>>,
+    credentials: Option<Arc<dyn CredentialsProvider>>,
+    handler: Option<Arc<dyn OnSync>>,
+    monitor: Option<Arc<dyn NetworkMonitor>>,
+}
+
+impl OnSyncBuilder {
+    /// From a configuration and the plug-ins it may name.
+    pub fn new(config: Config, registries: Registries) -> Self {
+        Self {
+            config,
+            registries,
+            store: None,
+            transport: None,
+            runtime: None,
+            credentials: None,
+            handler: None,
+            monitor: None,
+        }
+    }
+
+    /// From a schema, for building by hand: patterns, store and transport follow.
+    ///
+    /// # Errors
+    /// What [`Schema::check`] finds.
+    pub fn by_hand(schema: Schema) -> Result<Self> {
+        Ok(Self::new(Config::from_schema(schema)?, Registries::new()))
+    }
+
+    /// The configuration, to change settings by hand.
+    pub fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
+    /// Adds a pattern.
+    ///
+    /// # Errors
+    /// `duplicate_plugin`.
+    pub fn pattern(mut self, pattern: impl SyncPattern + 'static) -> Result<Self> {
+        self.registries.pattern(pattern)?;
+        Ok(self)
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn LocalStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// The transport.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// The runtime; natively a background runtime is started if none is given.
+    #[must_use]
+    pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// Who is signed in.
+    #[must_use]
+    pub fn credentials(mut self, provider: Arc<dyn CredentialsProvider>) -> Self {
+        self.credentials = Some(provider);
+        self
+    }
+
+    /// The app's own sync handler, which replaces the default run.
+    #[must_use]
+    pub fn handler(mut self, handler: Arc<dyn OnSync>) -> Self {
+        self.handler = Some(handler);
+        self
+    }
+
+    /// The network monitor.
+    #[must_use]
+    pub fn network_monitor(mut self, monitor: Arc<dyn NetworkMonitor>) -> Self {
+        self.monitor = Some(monitor);
+        self
+    }
+
+    /// Opens the store and starts the background work.
+    ///
+    /// # Errors
+    /// What the configuration names but nobody registered (`unknown_plugin`), what this version does not do
+    /// (`not_yet_supported`), and those of the store.
+    pub async fn build(self) -> Result<App> {
+        let config = &self.config;
+        let (schema, patterns) = patterns(config, &self.registries)?;
+        config.refuse_later_keys()?;
+        let monitor = self.monitor()?;
+        let store = match &self.store {
+            Some(store) => store.clone(),
+            None => config
+                .look_up(&self.registries.stores, &config.store.kind, &["store", "kind"])?
+                .make(&config.store)?,
+        };
+        let transport = match &self.transport {
+            Some(transport) => transport.clone(),
+            None => config
+                .look_up(&self.registries.transports, &config.transport.kind, &["transport", "kind"])?
+                .make(&config.transport)?,
+        };
+        let runtime = match self.runtime {
+            Some(runtime) => runtime,
+            None => default_runtime()?,
+        };
+        let (schema, patterns) = (Arc::new(schema), Arc::new(patterns));
+        let changes = Arc::new(Changes::new());
+        let store: Arc<dyn LocalStore> = Arc::new(ObservedStore {
+            inner: store,
+            changes: changes.clone(),
+        });
+        let opened = open(store.clone(), schema.clone(), runtime.as_ref()).await?;
+        let network = monitor
+            .as_ref()
+            .map_or_else(NetworkStatus::assumed, |monitor| monitor.current());
+        let hub = Arc::new(Hub::new(runtime.clone(), network));
+        let mut syncer = Syncer::new(
+            store.clone(),
+            transport,
+            runtime.clone(),
+            schema.clone(),
+            patterns,
+            limits(config),
+        );
+        syncer.credentials = self.credentials;
+        let lifecycle = Lifecycle::new(Parts {
+            runtime: runtime.clone(),
+            hub: hub.clone(),
+            store: store.clone(),
+            steps: Arc::new(syncer.clone()) as Arc<dyn SyncSteps>,
+            schema: schema.clone(),
+            contexts: config.contexts.clone(),
+            retry: config.retry.clone(),
+            queue_limit: config.limits.queue,
+            handler: self.handler,
+        })?;
+        start(&runtime, &lifecycle, &changes, monitor);
+        Ok(App::new(Core {
+            records: Records {
+                schema,
+                runtime: runtime.clone(),
+                max_record_bytes: config.limits.max_record_bytes,
+            },
+            runtime,
+            store,
+            changes,
+            hub,
+            lifecycle,
+            syncer,
+            opened,
+        }))
+    }
+
+    /// As [`OnSyncBuilder::build`], on this thread.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "native")]
+    pub fn build_blocking(self) -> Result<App> {
+        crate::runtime::block_on(self.build())
+    }
+
+    fn monitor(&self) -> Result<Option<Arc<dyn NetworkMonitor>>> {
+        if let Some(monitor) = &self.monitor {
+            return Ok(Some(monitor.clone()));
+        }
+        let kind = &self.config.network.kind;
+        if kind == "assumed" {
+            return Ok(None);
+        }
+        match self.registries.network_monitors.get(kind) {
+            Ok(factory) => factory.make(&self.config).map(Some),
+            Err(error) => Err(Error::unsupported(
+                "not_yet_supported",
+                format!(
+                    "{}; this version brings none of its own: use `kind = \"assumed\"`, register one, or call `network_changed`",
+                    error.message()
+                ),
+            )
+            .at(self.config.place_of(&["network", "kind"]))),
+        }
+    }
+}
+
+#[cfg(feature = "native")]
+fn default_runtime() -> Result<Arc<dyn Runtime>> {
+    Ok(Arc::new(crate::runtime::BackgroundRuntime::start()?))
+}
+
+#[cfg(not(feature = "native"))]
+fn default_runtime() -> Result<Arc<dyn Runtime>> {
+    Err(Error::unsupported(
+        "missing_runtime",
+        "this build has no runtime of its own; hand one to the builder",
+    ))
+}
+
+/// Opens the store on the background runtime: it may take a while.
+async fn open(
+    store: Arc<dyn LocalStore>,
+    schema: Arc<Schema>,
+    runtime: &dyn Runtime,
+) -> Result<onsync_core::store::local::Opened> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    runtime.spawn(Box::pin(async move {
+        let _ = sender.send(store.open(&schema).await);
+    }));
+    receiver.await.map_err(|_| crate::lifecycle::closed())?
+}
+
+/// Each entity's pattern, and the schema with what the patterns say about it.
+fn patterns(
+    config: &Config,
+    registries: &Registries,
+) -> Result<(Schema, BTreeMap<String, Arc<dyn SyncPattern>>)> {
+    let mut schema = config.schema.clone();
+    let mut patterns: BTreeMap<String, Arc<dyn SyncPattern>> = BTreeMap::new();
+    for entity in schema.entities.iter_mut().filter(|entity| !entity.local) {
+        let path = ["entities", &entity.name, "pattern"];
+        let pattern = config.look_up(&registries.patterns, &entity.pattern, &path)?;
+        if let Some(resolver) = config.text_at(&["entities", &entity.name, "resolver"]) {
+            if resolver != "manual" {
+                config.look_up(&registries.resolvers, &resolver, &["entities", &entity.name, "resolver"])?;
+            }
+        }
+        entity.refuse_local_writes =
+            pattern.direction() == Direction::ReadOnly && entity.local_edits == LocalEdits::Refuse;
+        patterns.insert(entity.name.clone(), pattern.clone());
+    }
+    Ok((schema, patterns))
+}
+
+fn limits(config: &Config) -> Limits {
+    let day = Duration::from_secs(86_400);
+    let days = config.limits.bin_keep.as_secs().div_ceil(day.as_secs());
+    Limits {
+        page_rows: config.store.page_rows,
+        page_bytes: config.store.page_bytes,
+        max_request_bytes: config.limits.max_request_bytes,
+        refresh_limit: config.limits.refresh_limit,
+        bin_days: u32::try_from(days).unwrap_or(u32::MAX),
+        bin_bytes: config.limits.bin_bytes,
+        ..Limits::default()
+    }
+}
+
+/// Starts the tasks that live as long as the app.
+fn start(
+    runtime: &Arc<dyn Runtime>,
+    lifecycle: &Arc<Lifecycle>,
+    changes: &Arc<Changes>,
+    monitor: Option<Arc<dyn NetworkMonitor>>,
+) {
+    runtime.spawn(Box::pin(lifecycle.clone().drive()));
+    runtime.spawn(Box::pin(count(runtime.clone(), lifecycle.clone(), changes.clone())));
+    if let Some(monitor) = monitor {
+        runtime.spawn(Box::pin(follow(lifecycle.clone(), monitor)));
+    }
+}
+
+/// Keeps the status' counts right after commits.
+async fn count(runtime: Arc<dyn Runtime>, lifecycle: Arc<Lifecycle>, changes: Arc<Changes>) {
+    let mut bell = changes.bell();
+    let work = async {
+        loop {
+            bell.borrow_and_update();
+            lifecycle.refresh().await;
+            sleep_until(runtime.as_ref(), Some(runtime.elapsed() + COUNT_EVERY)).await;
+            if bell.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    select(pin!(work), pin!(lifecycle.until_closed())).await;
+}
+
+/// Passes on what the monitor sees.
+async fn follow(lifecycle: Arc<Lifecycle>, monitor: Arc<dyn NetworkMonitor>) {
+    loop {
+        match select(pin!(monitor.changed()), pin!(lifecycle.until_closed())).await {
+            Either::Left((network, _)) => lifecycle.network_changed(network),
+            Either::Right(_) => return,
+        }
+    }
+}

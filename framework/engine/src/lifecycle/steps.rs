@@ -1,0 +1,28 @@
+//! What a run is made of, as a seam inside the engine: the real thing is [`Syncer`], tests have their own.
+
+use crate::sync::{Fence, Pending, ProgressSink, Step, Syncer};
+use onsync_core::handler::Summary;
+use onsync_core::platform::{MaybeSend, MaybeSync};
+use onsync_core::{Result, portable_async};
+
+#[portable_async]
+pub(crate) trait SyncSteps: MaybeSend + MaybeSync {
+    async fn take_over(&self) -> Result<Fence>;
+    async fn run(&self, fence: Fence, step: &Step, sink: &dyn ProgressSink) -> Result<Summary>;
+    async fn pending(&self) -> Result<Pending>;
+}
+
+#[portable_async]
+impl SyncSteps for Syncer {
+    async fn take_over(&self) -> Result<Fence> {
+        Syncer::take_over(self).await
+    }
+
+    async fn run(&self, fence: Fence, step: &Step, sink: &dyn ProgressSink) -> Result<Summary> {
+        Syncer::run(self, fence, step, sink).await
+    }
+
+    async fn pending(&self) -> Result<Pending> {
+        Syncer::pending(self).await
+    }
+}
