@@ -1,7 +1,7 @@
 //! Writes by other programs: what somebody does to a table without OnSync.
 
 use onsync_core::platform::{MaybeSend, MaybeSync};
-use onsync_core::{Fields, Result, portable_async};
+use onsync_core::{Fields, Result, Value, portable_async};
 
 /// One statement of another program. Tables and columns are those of the database.
 #[derive(Clone, Debug)]
@@ -100,4 +100,88 @@ pub trait ForeignProgram: MaybeSend + MaybeSync {
     /// # Errors
     /// Those of the database.
     async fn unique(&self, table: &str, column: &str) -> Result<()>;
+}
+
+impl ForeignWrite {
+    /// The statement in SQLite's words, with `?1`, `?2`, … for the values that follow.
+    pub fn sql(&self) -> (String, Vec<Value>) {
+        let mut sql = Sql::default();
+        let table = quoted(self.table());
+        match self {
+            Self::Insert { values, .. } => sql.insert("INSERT", &table, values),
+            Self::Replace { values, .. } => sql.insert("INSERT OR REPLACE", &table, values),
+            Self::Update { filter, values, .. } => sql.update("UPDATE", &table, filter, values),
+            Self::UpdateOrReplace { filter, values, .. } => {
+                sql.update("UPDATE OR REPLACE", &table, filter, values);
+            }
+            Self::ChangeKey { from, to, .. } => sql.update("UPDATE", &table, from, to),
+            Self::Upsert { key, values, .. } => {
+                sql.insert("INSERT", &table, values);
+                let names: Vec<String> = key.iter().map(|name| quoted(name)).collect();
+                let others = values
+                    .iter()
+                    .filter(|(name, _)| !key.iter().any(|part| part == name));
+                let sets: Vec<String> = others
+                    .map(|(name, _)| format!("{0} = excluded.{0}", quoted(name)))
+                    .collect();
+                sql.text += &format!(
+                    " ON CONFLICT ({}) DO UPDATE SET {}",
+                    names.join(", "),
+                    sets.join(", ")
+                );
+            }
+            Self::Delete { filter, .. } => {
+                sql.text += &format!("DELETE FROM {table}");
+                sql.condition(filter);
+            }
+            Self::DeleteAll { .. } => sql.text += &format!("DELETE FROM {table}"),
+        }
+        (sql.text, sql.values)
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}
+
+#[derive(Default)]
+struct Sql {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    fn value(&mut self, value: &Value) -> String {
+        self.values.push(value.clone());
+        format!("?{}", self.values.len())
+    }
+
+    fn insert(&mut self, verb: &str, table: &str, values: &Fields) {
+        let names: Vec<String> = values.iter().map(|(name, _)| quoted(name)).collect();
+        let places: Vec<String> = values.iter().map(|(_, value)| self.value(value)).collect();
+        self.text += &format!(
+            "{verb} INTO {table} ({}) VALUES ({})",
+            names.join(", "),
+            places.join(", ")
+        );
+    }
+
+    fn update(&mut self, verb: &str, table: &str, filter: &Fields, values: &Fields) {
+        let sets: Vec<String> = values
+            .iter()
+            .map(|(name, value)| format!("{} = {}", quoted(name), self.value(value)))
+            .collect();
+        self.text += &format!("{verb} {table} SET {}", sets.join(", "));
+        self.condition(filter);
+    }
+
+    fn condition(&mut self, filter: &Fields) {
+        let parts: Vec<String> = filter
+            .iter()
+            .map(|(name, value)| format!("{} = {}", quoted(name), self.value(value)))
+            .collect();
+        if !parts.is_empty() {
+            self.text += &format!(" WHERE {}", parts.join(" AND "));
+        }
+    }
 }
