@@ -1,0 +1,183 @@
+//! The command line.
+
+use crate::exit;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  onsync demo                                    see it work, without any set-up
+  onsync add Customer Invoice --from shop.db     write entities from the tables of an existing database
+  onsync serve                                   serve that database
+  onsync sync                                    sync this device once
+  onsync status --json                           what waits, what was refused";
+
+/// Offline data sync between a local database on a device and a server database.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "onsync", version, propagate_version = false, max_term_width = 100)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", exit::TABLE))]
+pub(crate) struct Arguments {
+    /// The configuration that devices and server share; `onsync.server.toml` is looked for beside it
+    #[arg(long, global = true, value_name = "FILE", default_value = "onsync.toml")]
+    pub(crate) config: PathBuf,
+    /// Print data as JSON, errors included
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colours; `auto` means on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Colour::Auto)]
+    pub(crate) color: Colour,
+    /// Say more on stderr: -v what happens, -vv every step, -vvv everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// on a terminal
+    Auto,
+    /// always
+    Always,
+    /// never
+    Never,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(Init),
+    Add(Add),
+    Check(Check),
+    Serve(Serve),
+    Sync(Sync),
+    Status(Status),
+    Demo(Demo),
+}
+
+/// Write a commented onsync.toml and onsync.server.toml to start from
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Files that exist are never overwritten.")]
+pub(crate) struct Init {
+    /// The SQLite database the server shall serve
+    #[arg(long, value_name = "DATABASE", default_value = "app.db")]
+    pub(crate) database: String,
+}
+
+const ADD_EXAMPLES: &str = "\
+An entity's table is found by its name, also in lower case, in snake case and in the plural: `WorkOrder` finds
+`work_orders`. `Visit=tbl_visits` names the table.
+
+Examples:
+  onsync add Customer Invoice InvoiceLine --from shop.db
+  onsync add Product --from shop.db --pattern read-only-optimized --attributes name,price
+  onsync add Visit=tbl_visits --from sqlite:field.db --context Online";
+
+/// Write entities and relations into onsync.toml from the tables of an existing database
+///
+/// Attributes with their types, keys, who issues ids, and relations from foreign keys are read from the database, which
+/// is not changed. Comments and order of the file stay as they are.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = ADD_EXAMPLES)]
+pub(crate) struct Add {
+    /// The entities to add, as `Entity` or `Entity=table`
+    #[arg(required = true, value_name = "ENTITY")]
+    pub(crate) entities: Vec<String>,
+    /// The SQLite database to read: a path, or `sqlite:<path>`
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) from: String,
+    /// Only these attributes, and the key; all that can be synced without it
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) attributes: Vec<String>,
+    /// The pattern by which the entities travel
+    #[arg(long, value_name = "NAME", default_value = "read-write-last-write-wins")]
+    pub(crate) pattern: String,
+    /// The context that syncs the entities; made if it is not there
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// Replace entities that are configured already
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+/// Look for mistakes in the configuration and in what it names
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Reads the configuration, looks up patterns and adapters, and looks whether the device's store can be read. With --server it
+reads onsync.server.toml too, opens the database and compares tables, columns and types; the database is not changed.")]
+pub(crate) struct Check {
+    /// Check the server's configuration and database, not the device's store
+    #[arg(long)]
+    pub(crate) server: bool,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Change tracking (triggers and tables named _onsync_…) is added to the database; no column, constraint or row of its tables
+changes. Ctrl-C lets running requests end, then stops.
+
+Examples:
+  onsync serve
+  onsync serve --listen 0.0.0.0:8080
+  onsync serve --database shop.db --authentication none";
+
+/// Serve a database to devices
+#[derive(Clone, Debug, Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub(crate) struct Serve {
+    /// The SQLite database to serve, instead of `server.database`
+    #[arg(long, value_name = "DATABASE")]
+    pub(crate) database: Option<String>,
+    /// The address to listen on, instead of `server.listen`; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// Who may speak, instead of `server.authentication`
+    #[arg(long, value_enum)]
+    pub(crate) authentication: Option<Authentication>,
+}
+
+/// Who may speak to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Authentication {
+    /// those with one of the configured tokens
+    Tokens,
+    /// everybody, as one user
+    None,
+}
+
+/// Sync this device once
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Sends what was changed here, fetches what changed there, prints what travelled. Nothing is retried: a script decides.")]
+pub(crate) struct Sync {
+    /// The context to sync; all entities without it
+    #[arg(value_name = "CONTEXT", default_value = "")]
+    pub(crate) context: String,
+    /// Do not show a progress bar
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// Show what the device's store holds and what waits in it; needs no network
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Status {
+    /// List waiting changes, rejections, conflicts and the bin record by record
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+const DEMO_EXAMPLES: &str = "\
+Everything happens in a temporary folder and on loopback, and is removed at the end. After the tour it stays, so that you
+can edit the databases and watch changes arrive, until Ctrl-C. --once, a pipe, or CI=true end it after the tour.";
+
+/// See it work: a server, two devices, an offline edit that travels
+#[derive(Clone, Debug, Args)]
+#[command(after_help = DEMO_EXAMPLES)]
+pub(crate) struct Demo {
+    /// End after the tour
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Keep the temporary folder, and say where it is
+    #[arg(long)]
+    pub(crate) keep: bool,
+}

@@ -1,0 +1,181 @@
+//! After the tour: both devices sync every second, and say what arrives and leaves, until Ctrl-C.
+
+use super::tour::trip_line;
+use super::{Device, Stage};
+use crate::interrupted;
+use crate::screen::Screen;
+use onsync::{ErrorKind, Result};
+use onsync_core::{Fields, Key};
+use std::collections::BTreeMap;
+use std::io::BufRead as _;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+const EVERY: Duration = Duration::from_secs(1);
+/// More changed records than this are counted, not listed.
+const LISTED: usize = 6;
+
+type Everything = BTreeMap<(String, Key), Fields>;
+
+/// What is remembered of a device between two looks.
+struct Watched {
+    known: Everything,
+    reachable: bool,
+}
+
+/// Watches until Ctrl-C.
+pub(super) async fn stay(screen: Screen, stage: &mut Stage) -> Result<()> {
+    screen.line(format!(
+        "\n{} Both devices sync every second. Type {} or {} and Enter to cut or mend a device's line; Ctrl-C ends the demo.",
+        screen.bold("Now it is yours."),
+        screen.cyan("a"),
+        screen.cyan("b")
+    ));
+    let mut watched = Vec::new();
+    for device in &stage.devices {
+        watched.push(Watched {
+            known: device.everything().await?,
+            reachable: true,
+        });
+    }
+    let mut lines = typed_lines();
+    let mut clock = tokio::time::interval(EVERY);
+    loop {
+        tokio::select! {
+            () = interrupted() => return Ok(()),
+            Some(line) = lines.recv() => switch(screen, &mut stage.devices, line.trim()).await,
+            _ = clock.tick() => {
+                for (device, watched) in stage.devices.iter().zip(&mut watched) {
+                    look(screen, device, watched).await?;
+                }
+            }
+        }
+    }
+}
+
+/// Lines typed by whoever watches. The thread ends with the process.
+fn typed_lines() -> mpsc::UnboundedReceiver<String> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { return };
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+async fn switch(screen: Screen, devices: &mut [Device], typed: &str) {
+    let device = devices
+        .iter_mut()
+        .find(|device| device.name.eq_ignore_ascii_case(typed));
+    let Some(device) = device else {
+        if !typed.is_empty() {
+            screen.line(format!(
+                "   there is a device {} and a device {}",
+                screen.cyan("a"),
+                screen.cyan("b")
+            ));
+        }
+        return;
+    };
+    if device.line.is_up() {
+        device.line.cut().await;
+        screen.line(format!(
+            "   device {} is {}",
+            device.name,
+            screen.yellow("offline")
+        ));
+    } else if let Err(error) = device.line.mend().await {
+        screen.warning(format!(
+            "the line of device {} could not be mended: {error}; try again",
+            device.name
+        ));
+    } else {
+        screen.line(format!("   device {} is {}", device.name, screen.green("online")));
+    }
+}
+
+/// One sync of one device, and what it changed there.
+async fn look(screen: Screen, device: &Device, watched: &mut Watched) -> Result<()> {
+    let trip = match device.sync().await {
+        Ok(trip) => trip,
+        Err(error) => {
+            let is_offline = error.kind() == ErrorKind::Offline;
+            if watched.reachable || !is_offline {
+                screen.line(format!("   device {}: {}", device.name, screen.yellow(&error)));
+            }
+            watched.reachable = !is_offline;
+            return Ok(());
+        }
+    };
+    watched.reachable = true;
+    let summary = &trip.summary;
+    let moved = summary.received + summary.removed + summary.applied + summary.rejected;
+    if moved == 0 {
+        return Ok(());
+    }
+    screen.line(format!("   {}", trip_line(screen, device.name, &trip)));
+    let now = device.everything().await?;
+    let changes = differences(&watched.known, &now);
+    for change in changes.iter().take(LISTED) {
+        screen.line(format!("     {change}"));
+    }
+    if changes.len() > LISTED {
+        screen.line(screen.dim(format!("     and {} more", changes.len() - LISTED)));
+    }
+    watched.known = now;
+    Ok(())
+}
+
+/// What differs between two states, a line for each record.
+fn differences(before: &Everything, after: &Everything) -> Vec<String> {
+    let mut lines = Vec::new();
+    for ((entity, key), fields) in after {
+        match before.get(&(entity.clone(), key.clone())) {
+            None => lines.push(format!("+ {entity} {key}")),
+            Some(old) if old != fields => {
+                let changed: Vec<String> = fields
+                    .iter()
+                    .filter(|(name, value)| old.value(name) != *value)
+                    .map(|(name, value)| format!("{name}: {} → {value}", old.value(name)))
+                    .collect();
+                lines.push(format!("~ {entity} {key}  {}", changed.join(", ")));
+            }
+            Some(_) => {}
+        }
+    }
+    for (entity, key) in before.keys() {
+        if !after.contains_key(&(entity.clone(), key.clone())) {
+            lines.push(format!("- {entity} {key}"));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_told_record_by_record() {
+        let record = |name: &str| Fields::new().with("name", name);
+        let at = |key: i64| ("Part".to_owned(), Key::one(key));
+        let before = Everything::from([
+            (at(1), record("bolt")),
+            (at(2), record("nut")),
+            (at(3), record("cap")),
+        ]);
+        let after = Everything::from([
+            (at(1), record("bolt")),
+            (at(2), record("screw")),
+            (at(4), record("pin")),
+        ]);
+        assert_eq!(
+            differences(&before, &after),
+            ["~ Part 2  name: nut → screw", "+ Part 4", "- Part 3"]
+        );
+    }
+}
