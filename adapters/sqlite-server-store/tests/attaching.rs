@@ -1,7 +1,5 @@
 //! Attaching: what it checks, what it installs, what it leaves alone, and how damage is noticed.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 mod common;
 
 use common::{Database, attach, attach_error, block_on, changed, entity, horizon, newest, position};

@@ -1,7 +1,5 @@
 //! Storage forms: what is stored is read as the declared type, and new values are written as the column's others are.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 mod common;
 
 use common::{Database, WIDE, attach, block_on, entity, everything, in_pages, try_page, write};

@@ -1,7 +1,5 @@
 //! Change tracking: whatever statement another program runs, the keys it touched are in the next delta.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 mod common;
 
 use common::{Database, attach, changed, entity, position};

@@ -1,7 +1,5 @@
 //! Writing: constraints, savepoints, soft deletes, server-issued keys, areas.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 mod common;
 
 use common::{Database, attach, block_on, changed, entity, everything, position, write};
