@@ -58,14 +58,17 @@ impl History {
         newest: Option<Mark>,
         position: u64,
     ) -> Result<Mark> {
-        match newest {
-            Some(mark) if mark.position >= position || !self.is_due() => Ok(mark),
-            Some(mark) => add(store).await.or_else(|error| {
+        if let Some(mark) = newest.filter(|mark| mark.position >= position) {
+            return Ok(mark);
+        }
+        match (newest, self.is_due()) {
+            (Some(mark), false) => Ok(mark),
+            (Some(mark), true) => add(store).await.or_else(|error| {
                 // An older mark notices a restore a little later; a pull is not refused for that.
                 tracing::warn!(code = error.code(), "no history mark could be stored");
                 Ok(mark)
             }),
-            None => add(store).await,
+            (None, _) => add(store).await,
         }
     }
 }

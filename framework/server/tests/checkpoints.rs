@@ -143,6 +143,8 @@ async fn a_restore_within_the_second_of_the_last_mark_is_noticed_by_the_next_mar
     }
     device.pull(&server, "Item").await;
     store.restore(&backup);
+    // The mark is known, but the database is behind the device.
+    assert!(fetches_again(&device, &server, device.entity("Item", true)).await);
     clock.advance(1);
     // Another device makes the server store a mark while the database is still behind.
     foreign_put(&store, "Item", 2, "after the restore").await;
