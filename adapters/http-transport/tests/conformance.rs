@@ -1,83 +1,68 @@
-//! The contract of transports, kept over real sockets in both formats: the testkit's scripted server behind axum.
+//! The transport keeps the contract of transports, in both formats, against a scripted server behind real sockets.
+
 #![expect(
     clippy::unwrap_used,
     reason = "the helpers of a test fail by panicking, as the test does"
 )]
 
-use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
-use axum::http::{Response, StatusCode};
-use axum::routing::{get, post};
-use futures_util::stream::unfold;
-use onsync_core::platform::BoxFuture;
 use onsync_core::transport::Transport;
-use onsync_core::wire::{self, AnswerFrame, Decoder, Format, RequestFrame};
-use onsync_core::{Result, portable_async};
-use onsync_http_transport::{Compression, HttpTransport, HttpTransportOptions, WireFormat};
+use onsync_core::wire::{AnswerFrame, Decoder, Format, MAX_FRAME_BYTES, encode};
+use onsync_core::{Error, Result, portable_async};
+use onsync_http_transport::{HttpTransport, HttpTransportOptions, WireFormat};
+use onsync_testkit::fakes::{Piece, Reply, ScriptedServer};
 use onsync_testkit::transport::TransportPlace;
-use onsync_testkit::transport::script::{Piece, Reply, ScriptedServer};
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::TcpListener;
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
 
-/// Serves scripted servers on loopback; the other host is this machine by another name.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().unwrap()
+});
+
 struct Loopback {
     format: WireFormat,
-    compression: Compression,
     elsewhere: Arc<ScriptedServer>,
 }
 
 impl Loopback {
-    fn new(format: WireFormat, compression: Compression) -> Self {
+    fn new(format: WireFormat) -> Self {
         Self {
             format,
-            compression,
             elsewhere: Arc::new(ScriptedServer::new()),
         }
     }
 
-    fn transport(&self, url: String) -> Result<Arc<dyn Transport>> {
-        let mut options = HttpTransportOptions::new(url);
+    fn transport(&self, address: SocketAddr) -> Result<Arc<dyn Transport>> {
+        let mut options = HttpTransportOptions::new(format!("http://{address}"));
         options.format = self.format;
-        options.compression = self.compression;
-        options.time_out = Duration::from_secs(20);
         Ok(Arc::new(HttpTransport::new(options)?))
     }
 }
 
-#[derive(Clone)]
-struct Carrier {
-    server: Arc<ScriptedServer>,
-    elsewhere: String,
-}
-
-async fn start(server: Arc<ScriptedServer>, elsewhere: String) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let router = Router::new()
-        .route("/v1/sync", post(sync))
-        .route("/v1/health", get(health))
-        .with_state(Carrier { server, elsewhere });
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    port
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::fatal("test_failed", error.to_string())
 }
 
 #[portable_async]
 impl TransportPlace for Loopback {
     async fn connect(&self, server: Arc<ScriptedServer>) -> Result<Arc<dyn Transport>> {
-        let other = start(self.elsewhere.clone(), String::new()).await;
-        let port = start(server, format!("http://localhost:{other}/v1/sync")).await;
-        self.transport(format!("http://127.0.0.1:{port}"))
+        let other = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        let address = other.local_addr().map_err(failed)?;
+        tokio::spawn(serve(other, self.elsewhere.clone(), address));
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        let own = listener.local_addr().map_err(failed)?;
+        tokio::spawn(serve(listener, server, address));
+        self.transport(own)
     }
 
     async fn to_nobody(&self) -> Result<Arc<dyn Transport>> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let nobody = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
         drop(listener);
-        self.transport(format!("http://{nobody}"))
+        self.transport(address)
     }
 
     fn elsewhere(&self) -> Option<Arc<ScriptedServer>> {
@@ -85,166 +70,207 @@ impl TransportPlace for Loopback {
     }
 }
 
-fn token(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(AUTHORIZATION)?.to_str().unwrap();
-    Some(value.strip_prefix("Bearer ").unwrap().to_owned())
-}
-
-fn respond(status: u16, headers: &[(axum::http::HeaderName, &str)], body: Body) -> Response<Body> {
-    let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
-    for (name, value) in headers {
-        response = response.header(name, *value);
-    }
-    response.body(body).unwrap()
-}
-
-async fn health(State(carrier): State<Carrier>, request: Request) -> Response<Body> {
-    match carrier.server.accept_health(token(request.headers())) {
-        Some(reply) => reply_with(&carrier, reply, Format::JsonLines).await,
-        None => {
-            let health = serde_json::to_vec(&ScriptedServer::health()).unwrap();
-            respond(200, &[(CONTENT_TYPE, "application/json")], Body::from(health))
-        }
+async fn serve(listener: TcpListener, server: Arc<ScriptedServer>, elsewhere: SocketAddr) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let server = server.clone();
+        tokio::spawn(async move {
+            let mut connection = Connection {
+                stream,
+                server,
+                elsewhere,
+            };
+            // The other end may go away at any time.
+            let _ = connection.speak().await;
+        });
     }
 }
 
-async fn sync(State(carrier): State<Carrier>, request: Request) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    let media_type = parts.headers[CONTENT_TYPE].to_str().unwrap();
-    let format = Format::from_media_type(media_type).unwrap();
-    let mut body = to_bytes(body, 8 << 20).await.unwrap().to_vec();
-    if parts.headers.contains_key(CONTENT_ENCODING) {
-        body = zstd::stream::decode_all(body.as_slice()).unwrap();
-    }
-    let mut decoder = Decoder::new(format, 8 << 20);
-    decoder.push(&body);
-    let mut frames = Vec::new();
-    while let Some(frame) = decoder.next_frame::<RequestFrame>().unwrap() {
-        frames.push(frame);
-    }
-    let reply = carrier.server.accept(token(&parts.headers), frames);
-    reply_with(&carrier, reply, format).await
-}
-
-async fn reply_with(carrier: &Carrier, reply: Reply, format: Format) -> Response<Body> {
-    match reply {
-        Reply::Answer(pieces) => answer(carrier, pieces, format),
-        Reply::Page => respond(200, &[(CONTENT_TYPE, "text/html")], Body::from("<html>")),
-        Reply::Empty => respond(200, &[(CONTENT_TYPE, format.media_type())], Body::empty()),
-        Reply::Unauthorised => respond(401, &[], Body::empty()),
-        Reply::Busy(None) => respond(503, &[], Body::empty()),
-        Reply::Busy(Some(wait)) => {
-            let seconds = wait.as_secs().to_string();
-            respond(503, &[(RETRY_AFTER, &seconds)], Body::empty())
-        }
-        Reply::Broken => respond(500, &[], Body::empty()),
-        Reply::Elsewhere => respond(307, &[(LOCATION, &carrier.elsewhere)], Body::empty()),
-        Reply::Silent => {
-            let _unfinished = Unfinished::of(carrier);
-            std::future::pending().await
-        }
-    }
-}
-
-/// Reports an exchange that was not finished when it is dropped.
-struct Unfinished(Option<Arc<ScriptedServer>>);
-
-impl Unfinished {
-    fn of(carrier: &Carrier) -> Self {
-        Self(Some(carrier.server.clone()))
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(server) = self.0.take() {
-            server.gone();
-        }
-    }
-}
-
-struct Script {
+struct Connection {
+    stream: TcpStream,
     server: Arc<ScriptedServer>,
-    pieces: VecDeque<Piece>,
-    format: Format,
-    whole: bool,
-    unfinished: Unfinished,
+    elsewhere: SocketAddr,
 }
 
-fn answer(carrier: &Carrier, pieces: Vec<Piece>, format: Format) -> Response<Body> {
-    let whole = matches!(
-        pieces.last(),
-        Some(Piece::Frame(AnswerFrame::End {} | AnswerFrame::Failed(_)))
-    );
-    let script = Script {
-        server: carrier.server.clone(),
-        pieces: pieces.into(),
-        format,
-        whole,
-        unfinished: Unfinished::of(carrier),
-    };
-    let body = Body::from_stream(unfold(script, |mut script| async move {
-        script.next().await.map(|bytes| (bytes, script))
-    }));
-    respond(200, &[(CONTENT_TYPE, format.media_type())], body)
+struct Request {
+    head: String,
+    body: Vec<u8>,
 }
 
-impl Script {
-    fn bytes(&self, frame: &AnswerFrame) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        wire::encode(self.format, frame, &mut bytes).unwrap();
-        bytes
+impl Request {
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
-    async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
-        // What was said before is on its way before the next is made, and before the connection breaks.
-        tokio::task::yield_now().await;
+    fn token(&self) -> Option<String> {
+        let value = self.header("authorization")?;
+        value.strip_prefix("Bearer ").map(str::to_owned)
+    }
+}
+
+impl Connection {
+    async fn read_request(&mut self) -> std::io::Result<Request> {
+        let mut bytes = Vec::new();
         loop {
-            let bytes = match self.pieces.pop_front() {
-                Some(Piece::Hold) => {
-                    self.server.held().await;
-                    continue;
+            if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+                let mut request = Request {
+                    head: String::from_utf8_lossy(&bytes[..at]).into_owned(),
+                    body: bytes.split_off(at + 4),
+                };
+                let length: usize = request
+                    .header("content-length")
+                    .map_or(0, |length| length.parse().unwrap());
+                while request.body.len() < length {
+                    if self.stream.read_buf(&mut request.body).await? == 0 {
+                        return Err(std::io::ErrorKind::UnexpectedEof.into());
+                    }
                 }
-                Some(Piece::Frame(frame)) => self.bytes(&frame),
-                Some(Piece::Repeat(_, 0)) => continue,
-                Some(Piece::Repeat(frame, times)) => {
-                    let bytes = self.bytes(&frame);
-                    self.pieces.push_front(Piece::Repeat(frame, times - 1));
-                    bytes
-                }
-                Some(Piece::Half(frame)) => {
-                    let mut bytes = self.bytes(&frame);
-                    bytes.truncate(bytes.len() / 2);
-                    bytes
-                }
-                Some(Piece::Garbage) => b"\0\0\0\x04\xc1\xc1\xc1\n".to_vec(),
+                return Ok(request);
+            }
+            if self.stream.read_buf(&mut bytes).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    async fn speak(&mut self) -> std::io::Result<()> {
+        let request = self.read_request().await?;
+        if request.head.starts_with("GET /v1/health ") {
+            return match self.server.accept_health(request.token()) {
+                Some(reply) => self.reply(reply, Format::Binary).await,
                 None => {
-                    self.unfinished.0 = None;
-                    return (!self.whole).then(|| Err(std::io::ErrorKind::BrokenPipe.into()));
+                    let body = serde_json::to_string(&ScriptedServer::health()).unwrap();
+                    self.whole("200 OK", "content-type: application/json\r\n", &body)
+                        .await
                 }
             };
-            self.server.sent();
-            return Some(Ok(Bytes::from(bytes)));
         }
+        let format = Format::from_media_type(request.header("content-type").unwrap()).unwrap();
+        assert_eq!(
+            request.header("content-encoding"),
+            None,
+            "loopback is not compressed"
+        );
+        let mut decoder = Decoder::new(format, MAX_FRAME_BYTES);
+        decoder.push(&request.body);
+        let mut frames = Vec::new();
+        while let Some(frame) = decoder.next_frame().unwrap() {
+            frames.push(frame);
+        }
+        let reply = self.server.accept(request.token(), frames);
+        self.reply(reply, format).await
+    }
+
+    async fn whole(&mut self, status: &str, headers: &str, body: &str) -> std::io::Result<()> {
+        let length = body.len();
+        let text = format!(
+            "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        );
+        self.stream.write_all(text.as_bytes()).await
+    }
+
+    async fn reply(&mut self, reply: Reply, format: Format) -> std::io::Result<()> {
+        let media_type = format!("content-type: {}\r\n", format.media_type());
+        match reply {
+            Reply::Answer(pieces) => self.answer(pieces, format).await,
+            Reply::Page => {
+                let page = "<html><body>Welcome to our airport</body></html>";
+                self.whole("200 OK", "content-type: text/html\r\n", page).await
+            }
+            Reply::Empty => self.whole("200 OK", &media_type, "").await,
+            Reply::Unauthorised => self.whole("401 Unauthorized", "", "").await,
+            Reply::Busy(wait) => {
+                let header = wait.map_or(String::new(), |wait| {
+                    format!("retry-after: {}\r\n", wait.as_secs())
+                });
+                self.whole("503 Service Unavailable", &header, "").await
+            }
+            Reply::Broken => self.whole("500 Internal Server Error", "", "broken").await,
+            Reply::Elsewhere => {
+                let location = format!("location: http://{}/v1/sync\r\n", self.elsewhere);
+                self.whole("307 Temporary Redirect", &location, "").await
+            }
+            Reply::Silent => {
+                self.wait_for_end().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until the other end is gone, and says so.
+    async fn wait_for_end(&mut self) {
+        let mut rest = Vec::new();
+        while !matches!(self.stream.read_buf(&mut rest).await, Ok(0) | Err(_)) {}
+        self.server.gone();
+    }
+
+    async fn answer(&mut self, pieces: Vec<Piece>, format: Format) -> std::io::Result<()> {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: {}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n",
+            format.media_type()
+        );
+        self.stream.write_all(head.as_bytes()).await?;
+        let mut ended = false;
+        for piece in pieces {
+            match piece {
+                Piece::Frame(frame) => {
+                    ended = matches!(frame, AnswerFrame::End {} | AnswerFrame::Failed(_));
+                    self.frame(&frame, format).await?;
+                }
+                Piece::Repeat(frame, times) => {
+                    for _ in 0..times {
+                        self.frame(&frame, format).await?;
+                    }
+                }
+                Piece::Half(frame) => {
+                    let bytes = encoded(&frame, format);
+                    self.chunk(&bytes[..bytes.len() / 2]).await?;
+                }
+                Piece::Garbage => self.chunk(&[0xfe; 100]).await?,
+                Piece::Hold => {
+                    let server = self.server.clone();
+                    tokio::select! {
+                        () = server.held() => {}
+                        () = self.wait_for_end() => return Ok(()),
+                    }
+                }
+            }
+        }
+        if ended {
+            self.stream.write_all(b"0\r\n\r\n").await?;
+        }
+        self.stream.shutdown().await
+    }
+
+    async fn frame(&mut self, frame: &AnswerFrame, format: Format) -> std::io::Result<()> {
+        self.server.sent();
+        self.chunk(&encoded(frame, format)).await
+    }
+
+    async fn chunk(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+        chunk.extend_from_slice(bytes);
+        chunk.extend_from_slice(b"\r\n");
+        self.stream.write_all(&chunk).await
     }
 }
 
-/// The transport's futures need a tokio runtime.
-fn on_tokio<T>(future: BoxFuture<'_, T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
+fn encoded(frame: &AnswerFrame, format: Format) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode(format, frame, &mut bytes).unwrap();
+    bytes
 }
 
 mod binary {
     use super::*;
-    onsync_testkit::transport_tests!(Loopback::new(WireFormat::Binary, Compression::Auto), on_tokio);
+    onsync_testkit::transport_tests!(Loopback::new(WireFormat::Binary), |future| RUNTIME
+        .block_on(future));
 }
 
-mod json_lines_compressed {
+mod json_lines {
     use super::*;
-    onsync_testkit::transport_tests!(Loopback::new(WireFormat::JsonLines, Compression::On), on_tokio);
+    onsync_testkit::transport_tests!(Loopback::new(WireFormat::JsonLines), |future| RUNTIME
+        .block_on(future));
 }
