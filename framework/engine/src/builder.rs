@@ -218,7 +218,11 @@ impl OnSyncBuilder {
         let transport = match &self.transport {
             Some(transport) => transport.clone(),
             None => config
-                .look_up(&self.registries.transports, &config.transport.kind, &["transport", "kind"])?
+                .look_up(
+                    &self.registries.transports,
+                    &config.transport.kind,
+                    &["transport", "kind"],
+                )?
                 .make(&config.transport)?,
         };
         let runtime = match self.runtime {
@@ -330,20 +334,19 @@ async fn open(
     receiver.await.map_err(|_| crate::lifecycle::closed())?
 }
 
+/// Patterns by entity.
+type Patterns = BTreeMap<String, Arc<dyn SyncPattern>>;
+
 /// Each entity's pattern, and the schema with what the patterns say about it.
-fn patterns(
-    config: &Config,
-    registries: &Registries,
-) -> Result<(Schema, BTreeMap<String, Arc<dyn SyncPattern>>)> {
+fn patterns(config: &Config, registries: &Registries) -> Result<(Schema, Patterns)> {
     let mut schema = config.schema.clone();
-    let mut patterns: BTreeMap<String, Arc<dyn SyncPattern>> = BTreeMap::new();
+    let mut patterns = Patterns::new();
     for entity in schema.entities.iter_mut().filter(|entity| !entity.local) {
         let path = ["entities", &entity.name, "pattern"];
         let pattern = config.look_up(&registries.patterns, &entity.pattern, &path)?;
-        if let Some(resolver) = config.text_at(&["entities", &entity.name, "resolver"]) {
-            if resolver != "manual" {
-                config.look_up(&registries.resolvers, &resolver, &["entities", &entity.name, "resolver"])?;
-            }
+        let path = ["entities", &entity.name, "resolver"];
+        if let Some(resolver) = config.text_at(&path).filter(|resolver| resolver != "manual") {
+            config.look_up(&registries.resolvers, &resolver, &path)?;
         }
         entity.refuse_local_writes =
             pattern.direction() == Direction::ReadOnly && entity.local_edits == LocalEdits::Refuse;
@@ -374,7 +377,11 @@ fn start(
     monitor: Option<Arc<dyn NetworkMonitor>>,
 ) {
     runtime.spawn(Box::pin(lifecycle.clone().drive()));
-    runtime.spawn(Box::pin(count(runtime.clone(), lifecycle.clone(), changes.clone())));
+    runtime.spawn(Box::pin(count(
+        runtime.clone(),
+        lifecycle.clone(),
+        changes.clone(),
+    )));
     if let Some(monitor) = monitor {
         runtime.spawn(Box::pin(follow(lifecycle.clone(), monitor)));
     }

@@ -32,7 +32,10 @@ struct Inbox {
 impl Inbox {
     fn push(&self, at: Timestamp, event: &Event) {
         let mut events = lock(&self.events);
-        if let Some((_, last)) = events.back_mut().filter(|(_, last)| is_same_progress(last, event)) {
+        if let Some((_, last)) = events
+            .back_mut()
+            .filter(|(_, last)| is_same_progress(last, event))
+        {
             *last = event.clone();
             return;
         }
@@ -57,8 +60,18 @@ fn is_progress(event: &Event) -> bool {
 fn is_same_progress(last: &Event, next: &Event) -> bool {
     match (last, next) {
         (
-            Event::OnSyncProgress { context, entity, phase, .. },
-            Event::OnSyncProgress { context: other_context, entity: other_entity, phase: other_phase, .. },
+            Event::OnSyncProgress {
+                context,
+                entity,
+                phase,
+                ..
+            },
+            Event::OnSyncProgress {
+                context: other_context,
+                entity: other_entity,
+                phase: other_phase,
+                ..
+            },
         ) => context == other_context && entity == other_entity && phase == other_phase,
         _ => false,
     }
@@ -130,9 +143,28 @@ impl Hub {
         inbox.push(at, &Event::NetworkStatusChanged(status.network));
         if let Some(running) = status.running {
             let context = running.context;
-            inbox.push(at, &Event::OnSyncStart { context: context.clone() });
-            if let Some(RunProgress { entity, phase, done, total, bytes }) = running.progress {
-                let progress = Event::OnSyncProgress { context, entity, phase, done, total, bytes };
+            inbox.push(
+                at,
+                &Event::OnSyncStart {
+                    context: context.clone(),
+                },
+            );
+            if let Some(RunProgress {
+                entity,
+                phase,
+                done,
+                total,
+                bytes,
+            }) = running.progress
+            {
+                let progress = Event::OnSyncProgress {
+                    context,
+                    entity,
+                    phase,
+                    done,
+                    total,
+                    bytes,
+                };
                 inbox.push(at, &progress);
             }
         }
@@ -152,7 +184,14 @@ fn note(status: &mut Status, event: &Event) {
                 progress: None,
             });
         }
-        Event::OnSyncProgress { entity, phase, done, total, bytes, .. } => {
+        Event::OnSyncProgress {
+            entity,
+            phase,
+            done,
+            total,
+            bytes,
+            ..
+        } => {
             if let Some(running) = &mut status.running {
                 running.progress = Some(RunProgress {
                     entity: entity.clone(),
@@ -186,8 +225,8 @@ async fn deliver(inbox: Arc<Inbox>, listener: Arc<dyn SyncListener>) {
 /// A closure as a listener.
 pub(crate) struct Closure<F>(pub(crate) F);
 
-impl<F: Fn(Timestamp, &Event) + onsync_core::platform::MaybeSend + onsync_core::platform::MaybeSync> SyncListener
-    for Closure<F>
+impl<F: Fn(Timestamp, &Event) + onsync_core::platform::MaybeSend + onsync_core::platform::MaybeSync>
+    SyncListener for Closure<F>
 {
     fn on_event(&self, at: Timestamp, event: &Event) {
         (self.0)(at, event);

@@ -35,8 +35,11 @@ impl BackgroundRuntime {
             .enable_all()
             .build()
             .map_err(|error| {
-                Error::fatal("no_threads", format!("the system gives no threads for the background: {error}"))
-                    .with_source(error)
+                Error::fatal(
+                    "no_threads",
+                    format!("the system gives no threads for the background: {error}"),
+                )
+                .with_source(error)
             })?;
         Ok(Self {
             handle: tokio.handle().clone(),

@@ -111,7 +111,11 @@ impl Status {
             (self.waiting, "1 change waiting", "changes waiting"),
             (self.conflicts, "1 conflict", "conflicts"),
             (self.rejected, "1 change refused", "changes refused"),
-            (self.unknown, "1 change may have been applied", "changes may have been applied"),
+            (
+                self.unknown,
+                "1 change may have been applied",
+                "changes may have been applied",
+            ),
         ] {
             match number {
                 0 => {}
@@ -145,9 +149,17 @@ impl Status {
             return "you are offline".to_owned();
         }
         if let Some(error) = &self.last_error {
-            let lead = if self.server_unreachable { "the server cannot be reached" } else { "sync failed" };
+            let lead = if self.server_unreachable {
+                "the server cannot be reached"
+            } else {
+                "sync failed"
+            };
             return match error.next_try {
-                Some(wait) => format!("{lead}: {}, next try in {} s", error.message, wait.as_secs().max(1)),
+                Some(wait) => format!(
+                    "{lead}: {}, next try in {} s",
+                    error.message,
+                    wait.as_secs().max(1)
+                ),
                 None => format!("{lead}: {}", error.message),
             };
         }

@@ -1,14 +1,13 @@
 //! Small helpers around time.
 
 use onsync_core::runtime::Runtime;
-use onsync_core::value::Timestamp;
 use std::time::Duration;
 
 /// The start of 1970, for clocks that say nothing usable.
 #[cfg(feature = "native")]
 #[expect(clippy::expect_used, reason = "zero is a valid timestamp")]
-pub(crate) fn epoch() -> Timestamp {
-    Timestamp::from_count(0).expect("zero is a valid timestamp")
+pub(crate) fn epoch() -> onsync_core::value::Timestamp {
+    onsync_core::value::Timestamp::from_count(0).expect("zero is a valid timestamp")
 }
 
 /// A sleep until a moment of the runtime's `elapsed`; for ever where there is none.
@@ -24,4 +23,3 @@ pub(crate) async fn sleep_until(runtime: &dyn Runtime, until: Option<Duration>) 
         None => std::future::pending().await,
     }
 }
-

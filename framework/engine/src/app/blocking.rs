@@ -59,7 +59,10 @@ impl Blocking {
     /// # Errors
     /// As there.
     pub fn transaction<T>(&self, work: impl FnOnce(&mut BlockingTransaction<'_>) -> Result<T>) -> Result<T> {
-        block_on(self.app.transaction(async |tx| work(&mut BlockingTransaction { tx })))
+        block_on(
+            self.app
+                .transaction(async |tx| work(&mut BlockingTransaction { tx })),
+        )
     }
 
     /// The records of a Rust type.

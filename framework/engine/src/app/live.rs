@@ -50,7 +50,10 @@ impl LiveQuery {
         loop {
             self.bell.borrow_and_update();
             let store = self.core.store.clone();
-            let foreign = self.core.run(async move { store.foreign_commits().await }).await?;
+            let foreign = self
+                .core
+                .run(async move { store.foreign_commits().await })
+                .await?;
             let now = (self.core.changes.count(&self.entities), foreign);
             if self.seen != Some(now) {
                 let result = self.core.query(self.query.clone()).await?;

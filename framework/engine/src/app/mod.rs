@@ -59,7 +59,13 @@ impl Core {
     }
 
     async fn begin(&self, access: Access) -> Result<Transaction> {
-        Transaction::begin(self.store.clone(), self.runtime.as_ref(), self.records.clone(), access).await
+        Transaction::begin(
+            self.store.clone(),
+            self.runtime.as_ref(),
+            self.records.clone(),
+            access,
+        )
+        .await
     }
 
     async fn query(&self, query: Query) -> Result<Vec<Fields>> {
@@ -161,7 +167,9 @@ impl App {
     /// `record_missing`, `key_change_refused`, and those of [`App::create`].
     pub async fn update(&self, entity: &str, key: impl Into<Key>, fields: Fields) -> Result<()> {
         let (entity, key) = (entity.to_owned(), key.into());
-        write!(self, |tx, records| records.update(tx, &entity, &key, &fields).await?)
+        write!(self, |tx, records| records
+            .update(tx, &entity, &key, &fields)
+            .await?)
     }
 
     /// Changes many records in one transaction.
@@ -183,7 +191,9 @@ impl App {
     /// As [`App::create`] and [`App::update`].
     pub async fn create_or_update(&self, entity: &str, fields: Fields) -> Result<Key> {
         let entity = entity.to_owned();
-        write!(self, |tx, records| records.create_or_update(tx, &entity, &fields).await?)
+        write!(self, |tx, records| records
+            .create_or_update(tx, &entity, &fields)
+            .await?)
     }
 
     /// Changes or creates many records in one transaction.
@@ -315,7 +325,10 @@ impl App {
     /// Those of the store.
     pub async fn rejected(&self, limit: usize) -> Result<Vec<RejectedEntry>> {
         let syncer = self.inner.core.syncer.clone();
-        self.inner.core.run(async move { syncer.rejected(limit).await }).await
+        self.inner
+            .core
+            .run(async move { syncer.rejected(limit).await })
+            .await
     }
 
     /// Changes that may have been applied, oldest first: only after a store or server was restored from a copy.
@@ -324,7 +337,10 @@ impl App {
     /// Those of the store.
     pub async fn may_have_been_applied(&self, limit: usize) -> Result<Vec<RejectedEntry>> {
         let syncer = self.inner.core.syncer.clone();
-        self.inner.core.run(async move { syncer.may_have_been_applied(limit).await }).await
+        self.inner
+            .core
+            .run(async move { syncer.may_have_been_applied(limit).await })
+            .await
     }
 
     /// How much of each entity that travels has been fetched to this device.

@@ -106,7 +106,10 @@ impl Records {
             if entity.is_key(index) {
                 return Err(Error::rejected(
                     "key_change_refused",
-                    format!("the key of a record cannot change; delete `{}` {key} and create another record", entity.name),
+                    format!(
+                        "the key of a record cannot change; delete `{}` {key} and create another record",
+                        entity.name
+                    ),
                 ));
             }
             row[index] = wanted[index].clone();
@@ -133,7 +136,10 @@ impl Records {
         }
         Err(Error::rejected(
             "record_missing",
-            format!("there is no `{}` with key {key} on this device; create it, or use create_or_update", entity.name),
+            format!(
+                "there is no `{}` with key {key} on this device; create it, or use create_or_update",
+                entity.name
+            ),
         ))
     }
 
@@ -174,8 +180,10 @@ impl Records {
             for relation in self.schema.children_of(&entity.name) {
                 let child = self.schema.entity(&relation.child)?;
                 let rows = children(tx, child, relation, &key).await?;
-                let rows: Vec<Row> =
-                    rows.into_iter().filter(|row| !seen.contains(&(child.name.clone(), child.key_of(row)))).collect();
+                let rows: Vec<Row> = rows
+                    .into_iter()
+                    .filter(|row| !seen.contains(&(child.name.clone(), child.key_of(row))))
+                    .collect();
                 if rows.is_empty() {
                     continue;
                 }
@@ -207,7 +215,10 @@ impl Records {
             check_key(entity, key)?;
         }
         let rows = tx.get(entity, keys).await?;
-        Ok(rows.into_iter().map(|row| row.map(|row| entity.fields(row))).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| row.map(|row| entity.fields(row)))
+            .collect())
     }
 
     /// Where a record stands; none for one that is clean, or not there at all.
@@ -219,7 +230,11 @@ impl Records {
     ) -> Result<Option<RecordState>> {
         let entity = self.schema.entity(entity)?;
         check_key(entity, key)?;
-        let overlay = tx.overlays(entity, std::slice::from_ref(key)).await?.pop().flatten();
+        let overlay = tx
+            .overlays(entity, std::slice::from_ref(key))
+            .await?
+            .pop()
+            .flatten();
         Ok(overlay
             .filter(|overlay| overlay.is_waiting() || overlay.state != RecordState::Waiting)
             .map(|overlay| overlay.state))
@@ -278,8 +293,11 @@ impl Records {
         let prefix = format!("{}.", relation.name);
         let joined = |name: &str| name.starts_with(&prefix);
         // What compares the parent's attributes is done here, after the store has done the rest.
-        let (after, before): (Vec<Condition>, Vec<Condition>) =
-            query.conditions.iter().cloned().partition(|condition| joined(&condition.attribute));
+        let (after, before): (Vec<Condition>, Vec<Condition>) = query
+            .conditions
+            .iter()
+            .cloned()
+            .partition(|condition| joined(&condition.attribute));
         let late = !after.is_empty() || query.order.iter().any(|(name, _)| joined(name));
         let mut inner = Query {
             conditions: before,
@@ -358,7 +376,9 @@ fn check_key(entity: &EntitySchema, key: &Key) -> Result<()> {
         ));
     }
     for (value, wanted) in key.values().iter().zip(types) {
-        value.check(wanted).map_err(|error| error.at(format!("key of {}", entity.name)))?;
+        value
+            .check(wanted)
+            .map_err(|error| error.at(format!("key of {}", entity.name)))?;
     }
     Ok(())
 }

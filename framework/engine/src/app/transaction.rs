@@ -74,7 +74,9 @@ impl Transaction {
     async fn job<T, F>(&self, work: F) -> Result<T>
     where
         T: MaybeSend + 'static,
-        F: for<'a> FnOnce(&'a mut dyn LocalTransaction, Records) -> BoxFuture<'a, Result<T>> + MaybeSend + 'static,
+        F: for<'a> FnOnce(&'a mut dyn LocalTransaction, Records) -> BoxFuture<'a, Result<T>>
+            + MaybeSend
+            + 'static,
     {
         let (sender, receiver) = oneshot::channel();
         let records = self.records.clone();
@@ -90,7 +92,10 @@ impl Transaction {
 
     pub(super) async fn commit(self) -> Result<()> {
         let (sender, receiver) = oneshot::channel();
-        self.sender.send(Message::Commit(sender)).await.map_err(|_| closed())?;
+        self.sender
+            .send(Message::Commit(sender))
+            .await
+            .map_err(|_| closed())?;
         receiver.await.map_err(|_| closed())?
     }
 
@@ -100,7 +105,8 @@ impl Transaction {
     /// As there.
     pub async fn create(&mut self, entity: &str, fields: Fields) -> Result<Key> {
         let entity = entity.to_owned();
-        self.job(move |tx, records| Box::pin(async move { records.create(tx, &entity, &fields).await })).await
+        self.job(move |tx, records| Box::pin(async move { records.create(tx, &entity, &fields).await }))
+            .await
     }
 
     /// As [`App::update`](super::App::update).
@@ -109,7 +115,8 @@ impl Transaction {
     /// As there.
     pub async fn update(&mut self, entity: &str, key: impl Into<Key>, fields: Fields) -> Result<()> {
         let (entity, key) = (entity.to_owned(), key.into());
-        self.job(move |tx, records| Box::pin(async move { records.update(tx, &entity, &key, &fields).await })).await
+        self.job(move |tx, records| Box::pin(async move { records.update(tx, &entity, &key, &fields).await }))
+            .await
     }
 
     /// As [`App::create_or_update`](super::App::create_or_update).
@@ -118,8 +125,10 @@ impl Transaction {
     /// As there.
     pub async fn create_or_update(&mut self, entity: &str, fields: Fields) -> Result<Key> {
         let entity = entity.to_owned();
-        self.job(move |tx, records| Box::pin(async move { records.create_or_update(tx, &entity, &fields).await }))
-            .await
+        self.job(move |tx, records| {
+            Box::pin(async move { records.create_or_update(tx, &entity, &fields).await })
+        })
+        .await
     }
 
     /// As [`App::delete`](super::App::delete).
@@ -128,7 +137,8 @@ impl Transaction {
     /// As there.
     pub async fn delete(&mut self, entity: &str, key: impl Into<Key>) -> Result<bool> {
         let (entity, key) = (entity.to_owned(), key.into());
-        self.job(move |tx, records| Box::pin(async move { records.delete(tx, &entity, &key).await })).await
+        self.job(move |tx, records| Box::pin(async move { records.delete(tx, &entity, &key).await }))
+            .await
     }
 
     /// As [`App::get`](super::App::get).
@@ -148,7 +158,8 @@ impl Transaction {
     /// # Errors
     /// As there.
     pub async fn query(&mut self, query: Query) -> Result<Vec<Fields>> {
-        self.job(move |tx, records| Box::pin(async move { records.query(tx, &query).await })).await
+        self.job(move |tx, records| Box::pin(async move { records.query(tx, &query).await }))
+            .await
     }
 
     /// Creates a typed record.

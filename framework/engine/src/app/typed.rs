@@ -74,7 +74,11 @@ impl<'a, E: Entity> TypedRecords<'a, E> {
     /// # Errors
     /// As [`App::get`], and `invalid_value` where a value does not fit the struct.
     pub async fn get(&self, key: impl Into<Key>) -> Result<Option<E>> {
-        self.app.get(E::ENTITY, key).await?.map(E::from_fields).transpose()
+        self.app
+            .get(E::ENTITY, key)
+            .await?
+            .map(E::from_fields)
+            .transpose()
     }
 
     /// All records.

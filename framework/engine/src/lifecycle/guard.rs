@@ -43,7 +43,9 @@ impl LoopGuard {
     /// Notes the end of a run that was asked for at `asked`; an error if this looks like a loop.
     pub(crate) fn ended(&mut self, context: &str, asked: Duration, now: Duration) -> Option<Error> {
         let history = self.contexts.entry(context.to_owned()).or_default();
-        let caused = history.ended.is_some_and(|ended| asked >= ended && asked - ended <= SOON);
+        let caused = history
+            .ended
+            .is_some_and(|ended| asked >= ended && asked - ended <= SOON);
         history.streak = if caused { history.streak + 1 } else { 0 };
         history.ended = Some(now);
         if history.streak <= RUNS {
@@ -91,7 +93,11 @@ mod tests {
         let mut guard = LoopGuard::default();
         for run in 0..100 {
             let end = Duration::from_secs(run * 10);
-            assert!(guard.ended("A", end.saturating_sub(Duration::from_secs(5)), end).is_none());
+            assert!(
+                guard
+                    .ended("A", end.saturating_sub(Duration::from_secs(5)), end)
+                    .is_none()
+            );
         }
     }
 }

@@ -305,7 +305,8 @@ impl Lifecycle {
         }
         if let Some(error) = looping {
             tracing::warn!(%error, "a sync loop");
-            self.hub.update(|status| status.last_error = Some(self.last_error("", &error, None)));
+            self.hub
+                .update(|status| status.last_error = Some(self.last_error("", &error, None)));
         }
     }
 
@@ -349,7 +350,11 @@ impl Lifecycle {
         self.hub.tell(&event, |status| {
             status.server_unreachable = false;
             status.up_to_date_as_of = up_to_date;
-            if status.last_error.as_ref().is_some_and(|error| error.context == context) {
+            if status
+                .last_error
+                .as_ref()
+                .is_some_and(|error| error.context == context)
+            {
                 status.last_error = None;
             }
         });
@@ -361,7 +366,14 @@ impl Lifecycle {
         let now = self.runtime.elapsed();
         let chance = self.chance();
         let mut state = self.state();
-        let next = retry::next(&error, &self.retry, request.failures, chance, now, &mut state.budget);
+        let next = retry::next(
+            &error,
+            &self.retry,
+            request.failures,
+            chance,
+            now,
+            &mut state.budget,
+        );
         drop(state);
         let wait = match next {
             Next::After(wait) => Some(wait),
@@ -372,7 +384,13 @@ impl Lifecycle {
             Next::Fail => request.end(&Outcome::Failed(error)),
             Next::After(wait) => {
                 let offline = error.kind() == ErrorKind::Offline;
-                self.state().queue.park(request, Wait::Until { at: now + wait, offline });
+                self.state().queue.park(
+                    request,
+                    Wait::Until {
+                        at: now + wait,
+                        offline,
+                    },
+                );
             }
             Next::AwaitCredentials => {
                 for waiter in request.waiters.drain(..) {
@@ -436,8 +454,11 @@ impl Lifecycle {
 
     fn up_to_date_as_of(&self) -> Option<Timestamp> {
         let state = self.state();
-        let times: Option<Vec<Timestamp>> =
-            self.order.iter().map(|entity| state.fetched.get(entity).copied()).collect();
+        let times: Option<Vec<Timestamp>> = self
+            .order
+            .iter()
+            .map(|entity| state.fetched.get(entity).copied())
+            .collect();
         times?.into_iter().min()
     }
 }

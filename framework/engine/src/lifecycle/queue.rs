@@ -40,7 +40,9 @@ impl Request {
     }
 
     fn merge(&mut self, other: Self) {
-        self.deadline = self.deadline.and_then(|mine| other.deadline.map(|its| mine.max(its)));
+        self.deadline = self
+            .deadline
+            .and_then(|mine| other.deadline.map(|its| mine.max(its)));
         self.ancestry.extend(other.ancestry);
         self.waiters.extend(other.waiters);
     }
@@ -100,7 +102,11 @@ impl Queue {
         if discard {
             self.discard_others(&request.what);
         }
-        if let Some(index) = self.parked.iter().position(|(parked, _)| parked.what == request.what) {
+        if let Some(index) = self
+            .parked
+            .iter()
+            .position(|(parked, _)| parked.what == request.what)
+        {
             let (mut parked, wait) = self.parked.swap_remove(index);
             parked.merge(request);
             match wait {
@@ -109,7 +115,11 @@ impl Queue {
             }
             return Ok(());
         }
-        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.what == request.what) {
+        if let Some(waiting) = self
+            .waiting
+            .iter_mut()
+            .find(|waiting| waiting.what == request.what)
+        {
             waiting.merge(request);
             return Ok(());
         }
@@ -130,10 +140,15 @@ impl Queue {
         let (kept, discarded): (Vec<_>, Vec<_>) =
             self.waiting.drain(..).partition(|request| request.what == *what);
         self.waiting = kept.into();
-        let (kept, parked): (Vec<_>, Vec<_>) =
-            self.parked.drain(..).partition(|(request, _)| request.what == *what);
+        let (kept, parked): (Vec<_>, Vec<_>) = self
+            .parked
+            .drain(..)
+            .partition(|(request, _)| request.what == *what);
         self.parked = kept;
-        for request in discarded.into_iter().chain(parked.into_iter().map(|(request, _)| request)) {
+        for request in discarded
+            .into_iter()
+            .chain(parked.into_iter().map(|(request, _)| request))
+        {
             request.end(&Outcome::Discarded);
         }
     }
@@ -141,7 +156,11 @@ impl Queue {
     /// Puts a run aside until something happens. One that was asked for again meanwhile is merged into that one.
     pub(crate) fn park(&mut self, request: Request, wait: Wait) {
         self.needs_credentials |= wait == Wait::Credentials;
-        match self.waiting.iter_mut().find(|waiting| waiting.what == request.what) {
+        match self
+            .waiting
+            .iter_mut()
+            .find(|waiting| waiting.what == request.what)
+        {
             Some(waiting) => {
                 waiting.failures = request.failures;
                 waiting.merge(request);
@@ -172,7 +191,8 @@ impl Queue {
     fn release(&mut self, due: impl Fn(&Wait) -> bool) {
         let (released, kept): (Vec<_>, Vec<_>) = self.parked.drain(..).partition(|(_, wait)| due(wait));
         self.parked = kept;
-        self.waiting.extend(released.into_iter().map(|(request, _)| request));
+        self.waiting
+            .extend(released.into_iter().map(|(request, _)| request));
     }
 
     /// What to do now. Runs for which nobody waits any longer end as timed out. A run that has not been tried yet goes also while the
@@ -185,13 +205,21 @@ impl Queue {
             _ => None,
         };
         self.release(|wait| timed(wait).is_some_and(|at| at <= now));
-        let next = if self.needs_credentials { None } else { self.waiting.pop_front() };
+        let next = if self.needs_credentials {
+            None
+        } else {
+            self.waiting.pop_front()
+        };
         if let Some(request) = next {
             return Turn::Run(request);
         }
         let moments = self.parked.iter().filter_map(|(_, wait)| timed(wait));
         let parked = self.parked.iter().map(|(request, _)| request);
-        let deadlines = self.waiting.iter().chain(parked).filter_map(|request| request.deadline);
+        let deadlines = self
+            .waiting
+            .iter()
+            .chain(parked)
+            .filter_map(|request| request.deadline);
         Turn::Sleep(moments.chain(deadlines).min())
     }
 
@@ -201,7 +229,10 @@ impl Queue {
         self.waiting = kept.into();
         let (late, parked): (Vec<_>, Vec<_>) = self.parked.drain(..).partition(|(request, _)| over(request));
         self.parked = parked;
-        for request in expired.into_iter().chain(late.into_iter().map(|(request, _)| request)) {
+        for request in expired
+            .into_iter()
+            .chain(late.into_iter().map(|(request, _)| request))
+        {
             request.end(&Outcome::TimedOut);
         }
     }

@@ -71,7 +71,9 @@ fn longest_wait(settings: &RetrySettings, failures: u32) -> Duration {
     // The factor is a configured number of at most a thousand.
     #[expect(clippy::cast_possible_truncation, reason = "a small number with few digits")]
     let factor = settings.factor as f32;
-    let steps = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX).min(64);
+    let steps = usize::try_from(failures.saturating_sub(1))
+        .unwrap_or(usize::MAX)
+        .min(64);
     ExponentialBuilder::new()
         .with_min_delay(settings.interval)
         .with_factor(factor)
@@ -98,7 +100,14 @@ mod tests {
     }
 
     fn after(error: &Error, failures: u32, chance: f64) -> Next {
-        next(error, &settings(), failures, chance, Duration::from_secs(100), &mut Budget::default())
+        next(
+            error,
+            &settings(),
+            failures,
+            chance,
+            Duration::from_secs(100),
+            &mut Budget::default(),
+        )
     }
 
     #[test]
@@ -118,11 +127,23 @@ mod tests {
     fn only_errors_that_may_pass_are_tried_again() {
         assert_eq!(after(&Error::fatal("x", "x"), 1, 0.0), Next::Fail);
         assert_eq!(after(&Error::rejected("x", "x"), 1, 0.0), Next::Fail);
-        assert_eq!(after(&Error::new(ErrorKind::Unauthorised, "x", "x"), 1, 0.0), Next::AwaitCredentials);
-        assert_eq!(after(&Error::offline("x", "x"), 1, 0.0), Next::After(Duration::ZERO));
-        let off = RetrySettings { enabled: false, ..settings() };
+        assert_eq!(
+            after(&Error::new(ErrorKind::Unauthorised, "x", "x"), 1, 0.0),
+            Next::AwaitCredentials
+        );
+        assert_eq!(
+            after(&Error::offline("x", "x"), 1, 0.0),
+            Next::After(Duration::ZERO)
+        );
+        let off = RetrySettings {
+            enabled: false,
+            ..settings()
+        };
         let error = Error::busy("x", "x");
-        assert_eq!(next(&error, &off, 1, 0.0, Duration::ZERO, &mut Budget::default()), Next::Fail);
+        assert_eq!(
+            next(&error, &off, 1, 0.0, Duration::ZERO, &mut Budget::default()),
+            Next::Fail
+        );
     }
 
     #[test]
@@ -136,9 +157,21 @@ mod tests {
     #[test]
     fn retries_keep_to_their_budget_of_an_hour() {
         let error = Error::transient("x", "x");
-        let settings = RetrySettings { attempts_per_hour: 2, ..settings() };
+        let settings = RetrySettings {
+            attempts_per_hour: 2,
+            ..settings()
+        };
         let mut budget = Budget::default();
-        let mut at = |seconds| next(&error, &settings, 1, 0.0, Duration::from_secs(seconds), &mut budget);
+        let mut at = |seconds| {
+            next(
+                &error,
+                &settings,
+                1,
+                0.0,
+                Duration::from_secs(seconds),
+                &mut budget,
+            )
+        };
         assert_eq!(at(0), Next::After(Duration::ZERO));
         assert_eq!(at(10), Next::After(Duration::ZERO));
         assert_eq!(at(20), Next::After(Duration::from_secs(3_580)));

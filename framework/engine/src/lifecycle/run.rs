@@ -30,7 +30,9 @@ impl ScopedRun<'_> {
                     if self.lifecycle.schema.entity(entity)?.local {
                         return Err(Error::unsupported(
                             "entity_is_local",
-                            format!("entity `{entity}` is `local = true` and never travels; take it out of the selection"),
+                            format!(
+                                "entity `{entity}` is `local = true` and never travels; take it out of the selection"
+                            ),
                         ));
                     }
                 }
@@ -52,13 +54,29 @@ impl SyncRun for ScopedRun<'_> {
         let hub = self.lifecycle.hub.clone();
         let context = self.context.to_owned();
         let sink = move |progress: Progress| {
-            let Progress { entity, phase, done, total, bytes } = progress;
-            let event = Event::OnSyncProgress { context: context.clone(), entity, phase, done, total, bytes };
+            let Progress {
+                entity,
+                phase,
+                done,
+                total,
+                bytes,
+            } = progress;
+            let event = Event::OnSyncProgress {
+                context: context.clone(),
+                entity,
+                phase,
+                done,
+                total,
+                bytes,
+            };
             hub.tell(&event, |_| {});
         };
         let summary = self.lifecycle.steps.run(self.fence, &step, &sink).await?;
         self.lifecycle.note_step(&step, &summary);
-        add(&mut self.summary.lock().unwrap_or_else(PoisonError::into_inner), &summary);
+        add(
+            &mut self.summary.lock().unwrap_or_else(PoisonError::into_inner),
+            &summary,
+        );
         Ok(summary)
     }
 

@@ -22,7 +22,7 @@ type Task = (BoxFuture<'static, ()>, Arc<Flag>);
 
 #[derive(Default)]
 struct Shared {
-    micros: AtomicU64,
+    nanos: AtomicU64,
     timers: Mutex<Vec<(Duration, Waker)>>,
     tasks: Mutex<Vec<Task>>,
     draws: AtomicU64,
@@ -30,7 +30,7 @@ struct Shared {
 
 /// Virtual time, one thread. Random draws are all ones, so that a jittered wait is the longest one.
 #[derive(Clone, Default)]
-pub struct ManualRuntime(Arc<Shared>);
+pub(crate) struct ManualRuntime(Arc<Shared>);
 
 struct Sleep {
     shared: Arc<Shared>,
@@ -41,30 +41,41 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if Duration::from_micros(self.shared.micros.load(Ordering::SeqCst)) >= self.until {
+        if Duration::from_nanos(self.shared.nanos.load(Ordering::SeqCst)) >= self.until {
             return Poll::Ready(());
         }
-        self.shared.timers.lock().unwrap().push((self.until, context.waker().clone()));
+        self.shared
+            .timers
+            .lock()
+            .unwrap()
+            .push((self.until, context.waker().clone()));
         Poll::Pending
     }
 }
 
 impl Runtime for ManualRuntime {
     fn now(&self) -> Timestamp {
-        let micros = self.0.micros.load(Ordering::SeqCst) as i64;
+        let micros = self.elapsed().as_micros() as i64;
         Timestamp::from_count(1_700_000_000_000_000 + micros).unwrap()
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::from_micros(self.0.micros.load(Ordering::SeqCst))
+        Duration::from_nanos(self.0.nanos.load(Ordering::SeqCst))
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(Sleep { shared: self.0.clone(), until: self.elapsed() + duration })
+        Box::pin(Sleep {
+            shared: self.0.clone(),
+            until: self.elapsed() + duration,
+        })
     }
 
     fn spawn(&self, future: BoxFuture<'static, ()>) {
-        self.0.tasks.lock().unwrap().push((future, Arc::new(Flag(AtomicBool::new(true)))));
+        self.0
+            .tasks
+            .lock()
+            .unwrap()
+            .push((future, Arc::new(Flag(AtomicBool::new(true)))));
     }
 
     fn random(&self, bytes: &mut [u8]) {
@@ -80,7 +91,7 @@ impl Runtime for ManualRuntime {
 
 impl ManualRuntime {
     /// Runs every task until none can go on.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         let mut idle = Vec::new();
         loop {
             let tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap());
@@ -92,7 +103,12 @@ impl ManualRuntime {
             for (mut future, flag) in idle {
                 let woken = flag.0.swap(false, Ordering::SeqCst);
                 let waker = flag.clone().into();
-                if !woken || future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+                if !woken
+                    || future
+                        .as_mut()
+                        .poll(&mut Context::from_waker(&waker))
+                        .is_pending()
+                {
                     kept.push((future, flag));
                 }
             }
@@ -102,7 +118,7 @@ impl ManualRuntime {
     }
 
     /// Moves time on, from timer to timer.
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         let end = self.elapsed() + by;
         self.settle();
         while let Some(next) = self.next_timer().filter(|next| *next <= end) {
@@ -112,11 +128,17 @@ impl ManualRuntime {
     }
 
     fn next_timer(&self) -> Option<Duration> {
-        self.0.timers.lock().unwrap().iter().map(|(until, _)| *until).min()
+        self.0
+            .timers
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(until, _)| *until)
+            .min()
     }
 
     fn move_to(&self, to: Duration) {
-        self.0.micros.fetch_max(to.as_micros() as u64, Ordering::SeqCst);
+        self.0.nanos.fetch_max(to.as_nanos() as u64, Ordering::SeqCst);
         let timers = std::mem::take(&mut *self.0.timers.lock().unwrap());
         let (due, later): (Vec<_>, Vec<_>) = timers.into_iter().partition(|(until, _)| *until <= to);
         self.0.timers.lock().unwrap().extend(later);
@@ -125,7 +147,7 @@ impl ManualRuntime {
     }
 
     /// Runs a future to its end without moving time.
-    pub fn now_or_stuck<F: Future>(&self, future: F) -> F::Output {
+    pub(crate) fn now_or_stuck<F: Future>(&self, future: F) -> F::Output {
         let mut future = std::pin::pin!(future);
         let flag = Arc::new(Flag(AtomicBool::new(true)));
         let waker = flag.clone().into();
