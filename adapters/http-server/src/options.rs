@@ -66,9 +66,10 @@ impl HttpServerOptions {
 
 /// Whether answers are compressed, for clients that accept it.
 ///
-/// What was measured on two cores, 100,000 records by ten attributes: zstd makes the answer about five times smaller and costs
-/// server and device together about as much processor time as it takes to store the records on the device. On any real line
-/// that is won back many times; on the loopback device it is pure loss, which is why `auto` tells them apart.
+/// What was measured over loopback on two cores, client and server in one process, without any database, for 100,000 records by
+/// ten mixed attributes (median of nine, two runs): 9.96 MB in 118 and 120 ms plain, 4.70 MB in 185 and 227 ms with zstd at
+/// level 1. So zstd saves 5.3 MB for 70 to 110 ms, which is won on every line slower than some 400 Mbit/s, and lost on the
+/// loopback device; `auto` tells them apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {

@@ -23,6 +23,7 @@ use tokio::sync::{Notify, oneshot};
 use tower::ServiceExt;
 
 /// Gives the next frame, or what else happens when it is asked for.
+#[expect(clippy::large_enum_variant, reason = "made and taken apart at once")]
 pub(crate) enum Next {
     Frame(AnswerFrame),
     Done,

@@ -7,3 +7,4 @@
 mod peer;
 mod peers;
 mod requests;
+mod tls;
