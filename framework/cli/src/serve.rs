@@ -55,11 +55,12 @@ pub(crate) async fn start(config: &Config, registries: &Registries) -> std::resu
 
 /// How an error of building a server ends.
 pub(crate) fn failure(error: Error) -> Failure {
-    const OF_CONFIGURATION: [&str; 9] = [
+    const OF_CONFIGURATION: [&str; 10] = [
         "missing_setting",
         "unsupported_database",
         "missing_secret",
         "no_tokens",
+        "invalid_token",
         "not_yet_supported",
         "table_missing",
         "column_missing",

@@ -133,7 +133,7 @@ fn a_wrong_token_is_refused_and_the_right_one_passes() {
         "onsync.server.toml",
         &format!("{server}\n[server.tokens]\nada = \"${{TEST_ADA}}\"\n"),
     );
-    let served = Served::start(&place, &[], &[("TEST_ADA", "open sesame")]);
+    let served = Served::start(&place, &[], &[("TEST_ADA", "open-sesame")]);
     let device = Device::of(&place, &served.url);
     let shared = device
         .place
@@ -142,7 +142,7 @@ fn a_wrong_token_is_refused_and_the_right_one_passes() {
     device.place.write("onsync.toml", &shared);
 
     let refused = device
-        .onsync_with(&["sync", "--json"], &[("TEST_TOKEN", "open barley")])
+        .onsync_with(&["sync", "--json"], &[("TEST_TOKEN", "open-barley")])
         .expect(4);
     assert_eq!(refused.json()["error"]["kind"], "unauthorised");
     assert!(!refused.out.contains("barley"));
@@ -151,7 +151,7 @@ fn a_wrong_token_is_refused_and_the_right_one_passes() {
         .expect(2)
         .complains("`TEST_TOKEN` is not set");
     device
-        .onsync_with(&["sync"], &[("TEST_TOKEN", "open sesame")])
+        .onsync_with(&["sync"], &[("TEST_TOKEN", "open-sesame")])
         .expect(0);
 }
 
@@ -207,7 +207,7 @@ fn an_unknown_context_lists_the_known_ones() {
     device
         .onsync(&["sync", "Onlin"])
         .expect(2)
-        .complains("\"Online\"")
+        .complains("`Online`")
         .complains("[unknown_context]");
 }
 

@@ -61,7 +61,7 @@ pub async fn from_config(config: &Config, registries: &Registries) -> Result<Ser
 /// # Errors
 /// `not_yet_supported` for keys that this version does not act on; `missing_setting` without `server.database`;
 /// `unsupported_database` for an address that is not `sqlite:<file>`; `missing_secret` for a token whose variable is not set;
-/// `no_tokens` under `authentication = "tokens"` without any.
+/// `no_tokens` under `authentication = "tokens"` without any; `invalid_token` for one that HTTP cannot carry.
 pub fn builder(config: &Config, registries: &Registries) -> Result<ServerBuilder> {
     config.refuse_later_keys()?;
     let builder = Server::builder()
@@ -160,6 +160,17 @@ fn authenticator(config: &Config) -> Result<Configured> {
         let token = secret
             .reveal()
             .map_err(|error| error.at(config.place_of(&["server", "tokens", user])))?;
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Error::unsupported(
+                "invalid_token",
+                format!(
+                    "wanted a token of visible ASCII characters without spaces, as HTTP carries them, found another in the environment \
+                     variable `{}` (not shown)",
+                    secret.variable()
+                ),
+            )
+            .at(config.place_of(&["server", "tokens", user])));
+        }
         tokens = tokens.with(&token, user);
     }
     Ok(Configured::Tokens(tokens))

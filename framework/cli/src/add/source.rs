@@ -127,7 +127,8 @@ fn source_table(table: TableInfo, defaults: &[(String, String)]) -> SourceTable 
     } else {
         table.primary_key.clone()
     };
-    let is_issued = |name: &str| (table.server_issued && key.len() == 1) || has_default(name);
+    let is_row_id = |name: &str| table.server_issued && key.len() == 1 && key[0] == name;
+    let is_issued = |name: &str| is_row_id(name) || has_default(name);
     let columns = table.columns.iter().map(|column| Column {
         name: column.name.clone(),
         value_type: column.suggested,

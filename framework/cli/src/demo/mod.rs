@@ -213,6 +213,21 @@ async fn start_server(
     Ok((ServerTask { stop, task }, address))
 }
 
+/// How this program is called from where it was called.
+fn program() -> String {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let installed = std::env::split_paths(&paths).any(|folder| folder.join("onsync").is_file());
+    let Some(program) = std::env::current_exe().ok().filter(|_| !installed) else {
+        return "onsync".to_owned();
+    };
+    let here = std::env::current_dir().unwrap_or_default();
+    program
+        .strip_prefix(here)
+        .unwrap_or(&program)
+        .display()
+        .to_string()
+}
+
 fn conclude(screen: Screen, stage: &Stage, stays: bool) {
     let [first, ..] = stage.devices.as_slice() else {
         return;
@@ -242,7 +257,7 @@ fn conclude(screen: Screen, stage: &Stage, stays: bool) {
         (
             stays,
             "look inside device A",
-            format!("onsync status --config {}", first.config.display()),
+            format!("{} status --config {}", program(), first.config.display()),
         ),
         (
             true,

@@ -256,6 +256,7 @@ impl Tour<'_> {
         }
         self.sync(0).await?;
         self.sync(1).await?;
+        self.say("Parts are a small read-only set: it is sent whole when it changed, and only what differs is written.");
         let mut arrived = true;
         for device in &self.stage.devices {
             let order = device.record("WorkOrder", id).await?;

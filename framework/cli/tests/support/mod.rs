@@ -20,70 +20,70 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a command ended and what it said.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
     /// The output as JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
     /// Fails with everything that was said unless the command ended with this code.
     #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:#?}");
         self
     }
 
     /// Fails unless stdout holds this.
     #[track_caller]
-    pub fn says(&self, text: &str) -> &Self {
+    pub(crate) fn says(&self, text: &str) -> &Self {
         assert!(self.out.contains(text), "wanted {text:?} on stdout: {self:#?}");
         self
     }
 
     /// Fails unless stderr holds this.
     #[track_caller]
-    pub fn complains(&self, text: &str) -> &Self {
+    pub(crate) fn complains(&self, text: &str) -> &Self {
         assert!(self.err.contains(text), "wanted {text:?} on stderr: {self:#?}");
         self
     }
 }
 
 /// A folder in which commands run.
-pub struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
         }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// The command, to be changed before it runs.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_onsync"));
         command
             .current_dir(self.folder())
@@ -100,12 +100,12 @@ impl Place {
     }
 
     /// Runs `onsync` with these arguments to its end.
-    pub fn onsync(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn onsync(&self, arguments: &[&str]) -> Ran {
         run(self.command(arguments))
     }
 
     /// A SQLite database made by these statements.
-    pub fn database(&self, name: &str, sql: &str) -> rusqlite::Connection {
+    pub(crate) fn database(&self, name: &str, sql: &str) -> rusqlite::Connection {
         let connection = rusqlite::Connection::open(self.path(name)).unwrap();
         connection.busy_timeout(Duration::from_secs(5)).unwrap();
         connection.execute_batch(sql).unwrap();
@@ -114,7 +114,7 @@ impl Place {
 }
 
 /// Runs a command to its end.
-pub fn run(mut command: Command) -> Ran {
+pub(crate) fn run(mut command: Command) -> Ran {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -149,15 +149,15 @@ pub fn run(mut command: Command) -> Ran {
 }
 
 /// A running `onsync serve`; ends when dropped.
-pub struct Served {
+pub(crate) struct Served {
     child: Child,
-    pub url: String,
-    pub greeting: serde_json::Value,
+    pub(crate) url: String,
+    pub(crate) greeting: serde_json::Value,
 }
 
 impl Served {
     /// Serves what the folder's configuration says, on a free port.
-    pub fn start(place: &Place, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(place: &Place, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut all = vec!["serve", "--json", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
         let mut child = place
@@ -182,7 +182,7 @@ impl Served {
 
     /// Asks it to end, as Ctrl-C does, and gives its exit code.
     #[cfg(unix)]
-    pub fn interrupt(mut self) -> i32 {
+    pub(crate) fn interrupt(mut self) -> i32 {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -210,13 +210,13 @@ impl Drop for Served {
 }
 
 /// A device of a server: its own folder with the same configuration.
-pub struct Device {
-    pub place: Place,
+pub(crate) struct Device {
+    pub(crate) place: Place,
     url: String,
 }
 
 impl Device {
-    pub fn of(server: &Place, url: &str) -> Self {
+    pub(crate) fn of(server: &Place, url: &str) -> Self {
         let place = Place::new();
         place.write("onsync.toml", &server.read("onsync.toml"));
         Self {
@@ -226,11 +226,11 @@ impl Device {
     }
 
     /// Runs `onsync` on this device.
-    pub fn onsync(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn onsync(&self, arguments: &[&str]) -> Ran {
         self.onsync_with(arguments, &[])
     }
 
-    pub fn onsync_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    pub(crate) fn onsync_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
         let mut command = self.place.command(arguments);
         command
             .env("ONSYNC__TRANSPORT__URL", &self.url)
@@ -239,19 +239,19 @@ impl Device {
     }
 
     /// The device's own database, as any program opens it.
-    pub fn store(&self) -> rusqlite::Connection {
+    pub(crate) fn store(&self) -> rusqlite::Connection {
         self.place.database("device.sqlite", "")
     }
 }
 
 /// An address at which nobody listens.
-pub fn nobody() -> String {
+pub(crate) fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
 
 /// All rows of a query, as text, for comparing value by value.
-pub fn rows(connection: &rusqlite::Connection, sql: &str) -> Vec<Vec<String>> {
+pub(crate) fn rows(connection: &rusqlite::Connection, sql: &str) -> Vec<Vec<String>> {
     let mut statement = connection.prepare(sql).unwrap();
     let width = statement.column_count();
     let rows = statement
