@@ -13,6 +13,7 @@ pub mod queries;
 pub mod rows;
 pub mod samples;
 pub mod tracking;
+pub mod untracked;
 pub mod visibility;
 
 pub use samples::schema;
@@ -105,6 +106,8 @@ macro_rules! __local_store_cases {
                 key_only_records_are_tracked
                 composite_keys_are_tracked
                 every_type_is_preserved_in_the_base
+            }
+            untracked {
                 sync_writes_are_not_tracked
                 sync_writes_leave_overlays_alone
                 a_local_entity_is_not_tracked

@@ -108,7 +108,9 @@ pub async fn a_new_attribute_is_null_and_reported(place: &dyn LocalStorePlace) -
     );
     let mut changed = extended_note(note(1, "one", 1));
     changed[1] = "red".into();
-    device.put(Access::App, "Note", &[changed.clone()]).await?;
+    device
+        .put(Access::App, "Note", std::slice::from_ref(&changed))
+        .await?;
     check_eq!(
         device.row("Note", &id(1)).await?,
         Some(changed),

@@ -89,7 +89,11 @@ pub async fn put_overlay_replaces(place: &dyn LocalStorePlace) -> CaseResult {
     };
     for stored in [&first, &moved, &without, &moved] {
         device.put_overlay("Note", stored).await?;
-        check_eq!(device.overlays("Note").await?, [stored.clone()], "overlays");
+        check_eq!(
+            device.overlays("Note").await?,
+            std::slice::from_ref(stored),
+            "overlays"
+        );
     }
     Ok(())
 }

@@ -237,7 +237,7 @@ async fn displaced(
     program.unique("Thing", "code").await?;
     // The store learns of the app's index when it is opened next, as after the app's own migration.
     let device = device.restart(place).await?;
-    program.write(&[write.clone()]).await?;
+    program.write(std::slice::from_ref(&write)).await?;
     let wanted: Vec<_> = wanted
         .iter()
         .map(|(number, base, there)| (*number, (*base).to_owned(), *there))

@@ -1,0 +1,161 @@
+//! Patterns with one planted fault each.
+
+use crate::refused;
+use onsync_core::mutation::{Mutation, MutationKind, Outcome};
+use onsync_core::page::PageKind;
+use onsync_core::pattern::{
+    Action, Change, Direction, DirtyRecord, Incoming, Progress, Selection, ServerView, Settlement,
+    SyncPattern, Verdict,
+};
+use onsync_testkit::pattern::reference::LastPushWins;
+use onsync_testkit::suite::block_on;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    OverwritesUnsentEdits,
+    AcknowledgesRejections,
+    RequestsEverySecondTime,
+    RevivesDeletedRecords,
+    SendsHalfOfAGroup,
+    SkipsAChangeRightBehindTheCheckpoint,
+    TakesGoneForApplied,
+}
+
+struct Broken {
+    fault: Fault,
+    asked: AtomicBool,
+}
+
+impl SyncPattern for Broken {
+    fn name(&self) -> &'static str {
+        "broken"
+    }
+
+    fn direction(&self) -> Direction {
+        Direction::ReadWrite
+    }
+
+    fn request(&self, dirty: &DirtyRecord<'_>) -> Option<Change> {
+        if self.fault == Fault::RequestsEverySecondTime && self.asked.fetch_xor(true, Ordering::Relaxed) {
+            return None;
+        }
+        let mut change = LastPushWins.request(dirty)?;
+        if self.fault == Fault::SendsHalfOfAGroup && change.kind == MutationKind::Update {
+            change.attributes.retain(|index| *index != 3);
+        }
+        Some(change)
+    }
+
+    fn plan(&self, dirty: &DirtyRecord<'_>, incoming: Incoming<'_>, kind: &PageKind) -> Action {
+        match (self.fault, &incoming) {
+            (Fault::OverwritesUnsentEdits, Incoming::Row(_)) => Action::Accept,
+            _ => LastPushWins.plan(dirty, incoming, kind),
+        }
+    }
+
+    fn settle(&self, dirty: &DirtyRecord<'_>, outcome: &Outcome) -> Settlement {
+        match (self.fault, outcome) {
+            (Fault::AcknowledgesRejections, Outcome::Rejected(_)) => Settlement::Acknowledge,
+            (Fault::TakesGoneForApplied, Outcome::Gone) => Settlement::Acknowledge,
+            _ => LastPushWins.settle(dirty, outcome),
+        }
+    }
+
+    fn select(&self, progress: Option<Progress>) -> Selection {
+        match (self.fault, progress) {
+            (Fault::SkipsAChangeRightBehindTheCheckpoint, Some(progress))
+                if progress.newest == progress.position + 1 =>
+            {
+                Selection::Nothing
+            }
+            _ => LastPushWins.select(progress),
+        }
+    }
+
+    fn decide(&self, view: &ServerView<'_>, mutation: &Mutation) -> Verdict {
+        match (self.fault, mutation.kind, view.current) {
+            (Fault::RevivesDeletedRecords, MutationKind::Update, None) => Verdict::Insert,
+            _ => LastPushWins.decide(view, mutation),
+        }
+    }
+}
+
+#[track_caller]
+fn check(fault: Fault, caught_by: &[&str]) {
+    let make = move || -> Box<dyn SyncPattern> {
+        Box::new(Broken {
+            fault,
+            asked: AtomicBool::new(false),
+        })
+    };
+    refused(&onsync_testkit::pattern::suite().run(make, block_on), caught_by);
+}
+
+#[test]
+fn a_pattern_that_overwrites_unsent_edits() {
+    check(
+        Fault::OverwritesUnsentEdits,
+        &[
+            "plan_accepts_only_where_no_attribute_is_unsent",
+            "plan_keeps_what_is_in_flight_visible",
+        ],
+    );
+}
+
+#[test]
+fn a_pattern_that_acknowledges_rejections() {
+    check(
+        Fault::AcknowledgesRejections,
+        &["settle_of_rejected_is_listed_or_in_the_bin"],
+    );
+}
+
+#[test]
+fn a_pattern_that_requests_every_second_time() {
+    check(
+        Fault::RequestsEverySecondTime,
+        &["the_same_input_gives_the_same_output"],
+    );
+}
+
+#[test]
+fn a_pattern_that_revives_deleted_records() {
+    check(
+        Fault::RevivesDeletedRecords,
+        &["decide_inserts_only_what_is_not_there"],
+    );
+}
+
+#[test]
+fn a_pattern_that_sends_half_of_a_group() {
+    check(
+        Fault::SendsHalfOfAGroup,
+        &[
+            "request_sends_what_travels_together_as_one",
+            "devices_and_server_end_equal_after_any_history",
+        ],
+    );
+}
+
+#[test]
+fn a_pattern_that_skips_a_change_right_behind_the_checkpoint() {
+    check(
+        Fault::SkipsAChangeRightBehindTheCheckpoint,
+        &[
+            "select_is_not_nothing_when_something_changed",
+            "devices_and_server_end_equal_after_any_history",
+        ],
+    );
+}
+
+#[test]
+fn a_pattern_that_takes_gone_for_applied() {
+    check(
+        Fault::TakesGoneForApplied,
+        &[
+            "settle_of_gone_leaves_no_edit_unaccounted",
+            "every_edit_is_applied_in_the_bin_or_held_after_any_history",
+        ],
+    );
+}
