@@ -1,10 +1,5 @@
 //! The store keeps the contract of local stores.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of a test fail by panicking, as the test does"
-)]
-
 use onsync_core::store::local::LocalStore;
 use onsync_core::{Error, Result, Value, portable_async};
 use onsync_sqlite_store::rusqlite::{self, Connection, ToSql, params_from_iter};
