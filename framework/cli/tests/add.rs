@@ -1,8 +1,4 @@
 //! `onsync add` on real database files.
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of a test fail by panicking, as the test does"
-)]
 
 mod support;
 

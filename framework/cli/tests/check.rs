@@ -1,8 +1,4 @@
 //! `onsync check`: every mistake is named with file, line and key.
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of a test fail by panicking, as the test does"
-)]
 
 mod support;
 

@@ -1,8 +1,4 @@
 //! Serve, sync and status end to end over loopback, and everything that can go wrong between them.
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of a test fail by panicking, as the test does"
-)]
 
 mod support;
 

@@ -66,7 +66,7 @@ pub(crate) async fn run(screen: Screen, registries: &Registries, flags: &Demo) -
         .tempdir()
         .map_err(|error| failed("a temporary folder could not be made", &error))?;
     let path = folder.path().to_path_buf();
-    let (done, stage) = tokio::select! {
+    let (done, mut stage) = tokio::select! {
         shown = show(screen, registries, folder, stays) => shown?,
         () = interrupted() => {
             // The folder went with the future that owned it.
@@ -74,6 +74,9 @@ pub(crate) async fn run(screen: Screen, registries: &Registries, flags: &Demo) -
             return Ok(Exit::Done);
         }
     };
+    if stays {
+        stay::stay(screen, &mut stage).await?;
+    }
     let Stage {
         folder,
         devices,
@@ -107,7 +110,7 @@ pub(crate) async fn run(screen: Screen, registries: &Registries, flags: &Demo) -
     })
 }
 
-/// Sets up, shows, and stays.
+/// Sets up and shows.
 async fn show(
     screen: Screen,
     registries: &Registries,
@@ -122,9 +125,6 @@ async fn show(
     };
     let seen = tour.run().await?;
     conclude(screen, &stage, stays);
-    if stays {
-        stay::stay(screen, &mut stage).await?;
-    }
     Ok((seen, stage))
 }
 
@@ -158,8 +158,12 @@ async fn set_up(screen: Screen, registries: &Registries, folder: tempfile::TempD
         screen.bold(format!("http://{address}"))
     ));
     screen.line(format!(
-        "   {} no column, constraint or row of the company's tables changed; triggers note what changes from now on",
-        if same { screen.green("✔") } else { screen.red("✘") }
+        "   {} the company's tables are as they were; triggers note what changes from now on",
+        if same {
+            screen.green("✔")
+        } else {
+            screen.red("✘")
+        }
     ));
     let mut devices = Vec::new();
     for (name, place) in [("A", "device-a"), ("B", "device-b")] {
@@ -267,7 +271,7 @@ fn conclude(screen: Screen, stage: &Stage, stays: bool) {
         (
             true,
             "sync tables of a database of your own",
-            "onsync add <Entity> --from <your.db>, then onsync serve".to_owned(),
+            format!("{0} add <Entity> --from <your.db>, then {0} serve", program()),
         ),
     ];
     for (shown, what, how) in tries {
@@ -279,7 +283,7 @@ fn conclude(screen: Screen, stage: &Stage, stays: bool) {
     if !stays {
         screen.line(format!(
             "   play with it: {} in a terminal stays until Ctrl-C, so that you can use {} on its databases",
-            screen.cyan("onsync demo"),
+            screen.cyan(format!("{} demo", program())),
             screen.cyan("sqlite3")
         ));
     }

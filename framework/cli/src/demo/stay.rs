@@ -1,4 +1,4 @@
-//! After the tour: both devices sync every second, and say what arrives and leaves, until Ctrl-C.
+//! After the tour: both devices sync every two seconds, and say what arrives and leaves, until Ctrl-C.
 
 use super::tour::trip_line;
 use super::{Device, Stage};
@@ -10,8 +10,10 @@ use std::collections::BTreeMap;
 use std::io::BufRead as _;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
-const EVERY: Duration = Duration::from_secs(1);
+/// Runs asked for within a second of the last one look like a loop to the engine.
+const EVERY: Duration = Duration::from_secs(2);
 /// More changed records than this are counted, not listed.
 const LISTED: usize = 6;
 
@@ -20,13 +22,14 @@ type Everything = BTreeMap<(String, Key), Fields>;
 /// What is remembered of a device between two looks.
 struct Watched {
     known: Everything,
-    reachable: bool,
+    /// The code of what went wrong last, so that it is said once.
+    problem: Option<String>,
 }
 
 /// Watches until Ctrl-C.
 pub(super) async fn stay(screen: Screen, stage: &mut Stage) -> Result<()> {
     screen.line(format!(
-        "\n{} Both devices sync every second. Type {} or {} and Enter to cut or mend a device's line; Ctrl-C ends the demo.",
+        "\n{} Both devices sync every two seconds. Type {} or {} and Enter to cut or mend a device's line; Ctrl-C ends the demo.",
         screen.bold("Now it is yours."),
         screen.cyan("a"),
         screen.cyan("b")
@@ -35,11 +38,12 @@ pub(super) async fn stay(screen: Screen, stage: &mut Stage) -> Result<()> {
     for device in &stage.devices {
         watched.push(Watched {
             known: device.everything().await?,
-            reachable: true,
+            problem: None,
         });
     }
     let mut lines = typed_lines();
     let mut clock = tokio::time::interval(EVERY);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = interrupted() => return Ok(()),
@@ -103,15 +107,18 @@ async fn look(screen: Screen, device: &Device, watched: &mut Watched) -> Result<
     let trip = match device.sync().await {
         Ok(trip) => trip,
         Err(error) => {
-            let is_offline = error.kind() == ErrorKind::Offline;
-            if watched.reachable || !is_offline {
-                screen.line(format!("   device {}: {}", device.name, screen.yellow(&error)));
+            if watched.problem.as_deref() != Some(error.code()) {
+                let what = match error.kind() {
+                    ErrorKind::Offline => "the server cannot be reached; edits wait".to_owned(),
+                    _ => error.to_string(),
+                };
+                screen.line(format!("   device {}: {}", device.name, screen.yellow(what)));
             }
-            watched.reachable = !is_offline;
+            watched.problem = Some(error.code().to_owned());
             return Ok(());
         }
     };
-    watched.reachable = true;
+    watched.problem = None;
     let summary = &trip.summary;
     let moved = summary.received + summary.removed + summary.applied + summary.rejected;
     if moved == 0 {

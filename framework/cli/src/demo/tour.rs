@@ -118,7 +118,7 @@ impl Tour<'_> {
             .update("WorkOrder", Key(vec![id.clone()]), change)
             .await?;
         self.say(format!(
-            "edits  work order {id}, “{}” for {}: {} → done, 1.50 hours, a note",
+            "edits  work order {id}, “{}” for {}: {} → done",
             order.value("title"),
             customer.value("name"),
             order.value("status")
@@ -144,8 +144,9 @@ impl Tour<'_> {
             .with("quantity", 2i64);
         device.app.create("WorkOrderPart", part).await?;
         self.say(format!(
-            "makes  a new work order, “{title}”, with two bearings to bring; the company's database gives the number later"
+            "makes  a new work order, “{title}”, with two bearings to bring;"
         ));
+        self.say("       the company's database gives it a number later");
         match device.sync().await {
             Err(error) if error.kind() == onsync::ErrorKind::Offline => {
                 let waiting = device.app.waiting(usize::MAX).await?.len();
