@@ -1,5 +1,8 @@
 //! Peak memory of device and server during a first sync of 1,000,000 records, and how long the app's writes wait meanwhile.
-#![expect(clippy::expect_used, reason = "a bench stops at the first thing that goes wrong")]
+#![expect(
+    clippy::expect_used,
+    reason = "a bench stops at the first thing that goes wrong"
+)]
 
 mod common;
 
@@ -14,13 +17,20 @@ const WANTED_KIB: u64 = 64 * 1024;
 const ROLE: &str = "ONSYNC_BENCH_DEVICE";
 
 fn records() -> i64 {
-    std::env::var("ONSYNC_BENCH_RECORDS").ok().and_then(|records| records.parse().ok()).unwrap_or(1_000_000)
+    std::env::var("ONSYNC_BENCH_RECORDS")
+        .ok()
+        .and_then(|records| records.parse().ok())
+        .unwrap_or(1_000_000)
 }
 
 /// The device process: syncs while a writer of the app goes on writing, and prints what it saw.
 fn run_device(url: &str) {
     let folder = tempfile::tempdir().expect("a folder");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let app = device(&folder.path().join("device.sqlite"), url, "read-write-last-write-wins").await;
         let idle = Memory::of(std::process::id());
@@ -85,5 +95,10 @@ fn main() {
     assert!(status.success());
     let peak = server.memory().peak;
     println!("server: idle {idle} KiB, peak {peak} KiB");
-    verdict("server memory above idle", peak.saturating_sub(idle), WANTED_KIB, "KiB");
+    verdict(
+        "server memory above idle",
+        peak.saturating_sub(idle),
+        WANTED_KIB,
+        "KiB",
+    );
 }

@@ -1,9 +1,14 @@
 //! Pushing 1,000 edits, against a bare program that writes row, receipt and change row per edit, plus one round trip.
-#![expect(clippy::expect_used, reason = "a bench stops at the first thing that goes wrong")]
+#![expect(
+    clippy::expect_used,
+    reason = "a bench stops at the first thing that goes wrong"
+)]
 
 mod common;
 
-use common::{ServerProcess, client, device, fill, header, median, report, round_trip, rounds, serve_if_asked, sync, ENTITY};
+use common::{
+    Bare, ENTITY, ServerProcess, device, fill, header, median, report, rounds, serve_if_asked, sync,
+};
 use onsync_core::{Fields, Key};
 use onsync_sqlite_store::rusqlite::Connection;
 use std::path::Path;
@@ -15,8 +20,12 @@ const RECORDS: i64 = 10_000;
 /// Per edit the row, one receipt row and one change row, all in one transaction that is on disk at its end.
 fn bare(path: &Path, round: usize) -> Duration {
     let mut connection = Connection::open(path).expect("a database");
-    connection.pragma_update(None, "journal_mode", "wal").expect("WAL");
-    connection.pragma_update(None, "synchronous", "full").expect("a pragma");
+    connection
+        .pragma_update(None, "journal_mode", "wal")
+        .expect("WAL");
+    connection
+        .pragma_update(None, "synchronous", "full")
+        .expect("a pragma");
     connection
         .execute_batch(
             "CREATE TABLE IF NOT EXISTS receipt (id BLOB PRIMARY KEY, outcome BLOB) WITHOUT ROWID;
@@ -27,9 +36,15 @@ fn bare(path: &Path, round: usize) -> Duration {
     let began = Instant::now();
     let tx = connection.transaction().expect("a transaction");
     {
-        let mut row = tx.prepare("UPDATE Measurement SET count = ?1, remark = ?2 WHERE id = ?3").expect("a statement");
-        let mut receipt = tx.prepare("INSERT INTO receipt (id, outcome) VALUES (?1, ?2)").expect("a statement");
-        let mut change = tx.prepare("INSERT OR REPLACE INTO change (id, position) VALUES (?1, ?2)").expect("a statement");
+        let mut row = tx
+            .prepare("UPDATE Measurement SET count = ?1, remark = ?2 WHERE id = ?3")
+            .expect("a statement");
+        let mut receipt = tx
+            .prepare("INSERT INTO receipt (id, outcome) VALUES (?1, ?2)")
+            .expect("a statement");
+        let mut change = tx
+            .prepare("INSERT OR REPLACE INTO change (id, position) VALUES (?1, ?2)")
+            .expect("a statement");
         for id in 1..=EDITS {
             row.execute((id, format!("edit {round}"), id)).expect("a row");
             let name = uuid(round, id);
@@ -43,7 +58,8 @@ fn bare(path: &Path, round: usize) -> Duration {
 
 /// Sixteen bytes that spread like random ones.
 fn uuid(round: usize, id: i64) -> [u8; 16] {
-    let mixed = (round as u128 * 1_000_003 + id as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    let mixed =
+        (round as u128 * 1_000_003 + id as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     mixed.to_be_bytes()
 }
 
@@ -57,27 +73,40 @@ fn main() {
     fill(&bare_path, RECORDS);
     let pattern = "read-write-last-write-wins";
     let server = ServerProcess::start(&server_path, pattern);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let (mut pushed, mut floors) = (Vec::new(), Vec::new());
     runtime.block_on(async {
         let app = device(&folder.path().join("device.sqlite"), &server.url, pattern).await;
         sync(&app).await;
-        let client = client();
+        let mut http = Bare::connect(&server.url).await;
         for round in 0..=rounds() {
             let edits = (1..=EDITS)
-                .map(|id| (Key::one(id), Fields::new().with("count", id + round as i64).with("remark", format!("edit {round}"))))
+                .map(|id| {
+                    (
+                        Key::one(id),
+                        Fields::new()
+                            .with("count", id + round as i64)
+                            .with("remark", format!("edit {round}")),
+                    )
+                })
                 .collect();
             app.update_many(ENTITY, edits).await.expect("edits");
             let began = Instant::now();
             let summary = sync(&app).await;
             let took = began.elapsed();
             assert_eq!(summary.applied, EDITS as u64);
-            let floor = bare(&bare_path, round) + round_trip(&client, &server.url).await;
+            let floor = bare(&bare_path, round) + http.round_trip().await;
             if round > 0 {
                 pushed.push(took);
                 floors.push(floor);
             }
-            println!("round {round}: push {took:?}, bare {floor:?}, {} requests", summary.requests);
+            println!(
+                "round {round}: push {took:?}, bare {floor:?}, {} requests",
+                summary.requests
+            );
         }
     });
     println!();

@@ -1,9 +1,9 @@
 //! What the benches share: lifelike records, a bare database, a server process, a device, and medians.
 #![allow(dead_code, reason = "each bench uses its own part of this module")]
 
+use onsync_core::ValueType;
 use onsync_core::registry::Registry;
 use onsync_core::schema::{Attribute, EntitySchema, Schema};
-use onsync_core::ValueType;
 use onsync_engine::{App, OnSyncBuilder};
 use onsync_http_server::HttpServerOptions;
 use onsync_http_transport::{HttpTransport, HttpTransportOptions};
@@ -18,12 +18,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-pub const ENTITY: &str = "Measurement";
+pub(crate) const ENTITY: &str = "Measurement";
 const ROLE: &str = "ONSYNC_BENCH_SERVER";
 
 /// Ten attributes of mixed types.
-pub fn entity(pattern: &str) -> EntitySchema {
+pub(crate) fn entity(pattern: &str) -> EntitySchema {
     let attributes = vec![
         Attribute::new("id", ValueType::Integer),
         Attribute::new("device", ValueType::Uuid),
@@ -39,20 +40,38 @@ pub fn entity(pattern: &str) -> EntitySchema {
     EntitySchema::new(ENTITY, pattern, &["id"], attributes)
 }
 
-pub fn schema(pattern: &str) -> Schema {
-    Schema { entities: vec![entity(pattern)], relations: vec![] }
+pub(crate) fn schema(pattern: &str) -> Schema {
+    Schema {
+        entities: vec![entity(pattern)],
+        relations: vec![],
+    }
 }
 
 /// One record as SQLite stores it, on the server as on the device.
-pub fn values(id: i64) -> [rusqlite::types::Value; 10] {
+pub(crate) fn values(id: i64) -> [rusqlite::types::Value; 10] {
     let seconds = id % 60;
     let minutes = id / 60 % 60;
-    let remark = if id % 4 == 0 { rusqlite::types::Value::Null } else { format!("checked by hand, nothing to see at valve {}", id % 997).into() };
+    let remark = if id % 4 == 0 {
+        rusqlite::types::Value::Null
+    } else {
+        format!("checked by hand, nothing to see at valve {}", id % 997).into()
+    };
     [
         id.into(),
-        format!("0190163d-8694-739b-aea5-{:012x}", id.wrapping_mul(2_654_435_761) & 0xffff_ffff_ffff).into(),
+        format!(
+            "0190163d-8694-739b-aea5-{:012x}",
+            id.wrapping_mul(2_654_435_761) & 0xffff_ffff_ffff
+        )
+        .into(),
         format!("station {}", id % 311).into(),
-        format!("2026-{:02}-{:02}T{:02}:{minutes:02}:{seconds:02}.{:06}Z", id % 12 + 1, id % 28 + 1, id % 24, id % 1_000_000).into(),
+        format!(
+            "2026-{:02}-{:02}T{:02}:{minutes:02}:{seconds:02}.{:06}Z",
+            id % 12 + 1,
+            id % 28 + 1,
+            id % 24,
+            id % 1_000_000
+        )
+        .into(),
         format!("2026-{:02}-{:02}", id % 12 + 1, id % 28 + 1).into(),
         (id as f64 / 7.0).into(),
         format!("{}.{:02}", id % 1000, id % 100).into(),
@@ -62,13 +81,15 @@ pub fn values(id: i64) -> [rusqlite::types::Value; 10] {
     ]
 }
 
-pub const COLUMNS: &str = "id, device, station, taken, day, value, price, checked, count, remark";
-pub const MARKS: &str = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10";
+pub(crate) const COLUMNS: &str = "id, device, station, taken, day, value, price, checked, count, remark";
+pub(crate) const MARKS: &str = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10";
 
 /// An existing database with `count` records that knows nothing of OnSync.
-pub fn fill(path: &Path, count: i64) {
+pub(crate) fn fill(path: &Path, count: i64) {
     let mut connection = Connection::open(path).expect("a database");
-    connection.pragma_update(None, "journal_mode", "wal").expect("WAL");
+    connection
+        .pragma_update(None, "journal_mode", "wal")
+        .expect("WAL");
     connection
         .execute_batch(
             "CREATE TABLE Measurement (id INTEGER PRIMARY KEY, device TEXT, station TEXT, taken TEXT, day TEXT, value REAL, price TEXT, checked BOOLEAN, count INTEGER, remark TEXT)",
@@ -76,26 +97,36 @@ pub fn fill(path: &Path, count: i64) {
         .expect("a table");
     let tx = connection.transaction().expect("a transaction");
     {
-        let mut insert = tx.prepare(&format!("INSERT INTO Measurement ({COLUMNS}) VALUES ({MARKS})")).expect("a statement");
+        let mut insert = tx
+            .prepare(&format!("INSERT INTO Measurement ({COLUMNS}) VALUES ({MARKS})"))
+            .expect("a statement");
         for id in 1..=count {
-            insert.execute(rusqlite::params_from_iter(values(id))).expect("a row");
+            insert
+                .execute(rusqlite::params_from_iter(values(id)))
+                .expect("a row");
         }
     }
     tx.commit().expect("a commit");
 }
 
 /// The bare program: the same records into the same schema, one prepared statement, one transaction, same pragmas.
-pub fn bare_insert(path: &Path, ddl: &[String], records: &[[rusqlite::types::Value; 10]]) -> Duration {
+pub(crate) fn bare_insert(path: &Path, ddl: &[String], records: &[[rusqlite::types::Value; 10]]) -> Duration {
     let mut connection = Connection::open(path).expect("a database");
-    connection.pragma_update(None, "journal_mode", "wal").expect("WAL");
-    connection.pragma_update(None, "synchronous", "normal").expect("a pragma");
+    connection
+        .pragma_update(None, "journal_mode", "wal")
+        .expect("WAL");
+    connection
+        .pragma_update(None, "synchronous", "normal")
+        .expect("a pragma");
     for sql in ddl {
         connection.execute_batch(sql).expect("the device's own schema");
     }
     let began = Instant::now();
     let tx = connection.transaction().expect("a transaction");
     {
-        let mut insert = tx.prepare(&format!("INSERT INTO Measurement ({COLUMNS}) VALUES ({MARKS})")).expect("a statement");
+        let mut insert = tx
+            .prepare(&format!("INSERT INTO Measurement ({COLUMNS}) VALUES ({MARKS})"))
+            .expect("a statement");
         for record in records {
             insert.execute(rusqlite::params_from_iter(record)).expect("a row");
         }
@@ -105,7 +136,7 @@ pub fn bare_insert(path: &Path, ddl: &[String], records: &[[rusqlite::types::Val
 }
 
 /// The device's table and its indexes, as SQL.
-pub fn device_ddl(path: &Path) -> Vec<String> {
+pub(crate) fn device_ddl(path: &Path) -> Vec<String> {
     let connection = Connection::open(path).expect("a database");
     let mut statement = connection
         .prepare("SELECT sql FROM sqlite_master WHERE tbl_name = 'Measurement' AND type IN ('table', 'index') AND sql IS NOT NULL ORDER BY type DESC")
@@ -115,14 +146,22 @@ pub fn device_ddl(path: &Path) -> Vec<String> {
 }
 
 /// If this process was started as a server, serves until its parent closes standard input, and never returns.
-pub fn serve_if_asked() {
+pub(crate) fn serve_if_asked() {
     let Ok(path) = std::env::var(ROLE) else { return };
     let pattern = std::env::var("ONSYNC_BENCH_PATTERN").expect("a pattern");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async move {
         let mut patterns: Registry<Arc<dyn onsync_core::pattern::SyncPattern>> = Registry::new("pattern");
-        patterns.register("read-only-optimized", Arc::new(ReadOnlyOptimized)).expect("a name");
-        patterns.register("read-write-last-write-wins", Arc::new(LastWriteWins)).expect("a name");
+        patterns
+            .register("read-only-optimized", Arc::new(ReadOnlyOptimized))
+            .expect("a name");
+        patterns
+            .register("read-write-last-write-wins", Arc::new(LastWriteWins))
+            .expect("a name");
         let store = Arc::new(SqliteServerStore::new(SqliteServerStoreOptions::new(path)));
         let server = Server::builder()
             .schema(schema(&pattern))
@@ -132,25 +171,30 @@ pub fn serve_if_asked() {
             .build()
             .await
             .expect("a server");
-        let router = onsync_http_server::router(Arc::new(server), HttpServerOptions::default()).expect("a router");
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let router =
+            onsync_http_server::router(Arc::new(server), HttpServerOptions::default()).expect("a router");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
         println!("http://{}", listener.local_addr().expect("an address"));
         let parent_gone = tokio::task::spawn_blocking(|| {
             let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         });
-        onsync_http_server::serve(listener, router, async { drop(parent_gone.await) }).await.expect("serving");
+        onsync_http_server::serve(listener, router, async { drop(parent_gone.await) })
+            .await
+            .expect("serving");
     });
     std::process::exit(0);
 }
 
 /// A server in a process of its own.
-pub struct ServerProcess {
+pub(crate) struct ServerProcess {
     child: Child,
-    pub url: String,
+    pub(crate) url: String,
 }
 
 impl ServerProcess {
-    pub fn start(path: &Path, pattern: &str) -> Self {
+    pub(crate) fn start(path: &Path, pattern: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .env(ROLE, path)
             .env("ONSYNC_BENCH_PATTERN", pattern)
@@ -159,11 +203,16 @@ impl ServerProcess {
             .spawn()
             .expect("a server process");
         let mut url = String::new();
-        BufReader::new(child.stdout.as_mut().expect("its output")).read_line(&mut url).expect("its address");
-        Self { child, url: url.trim().to_owned() }
+        BufReader::new(child.stdout.as_mut().expect("its output"))
+            .read_line(&mut url)
+            .expect("its address");
+        Self {
+            child,
+            url: url.trim().to_owned(),
+        }
     }
 
-    pub fn memory(&self) -> Memory {
+    pub(crate) fn memory(&self) -> Memory {
         Memory::of(self.child.id())
     }
 }
@@ -177,30 +226,38 @@ impl Drop for ServerProcess {
 
 /// Memory of a process in KiB: now, and the most there ever was.
 #[derive(Clone, Copy, Debug)]
-pub struct Memory {
-    pub now: u64,
-    pub peak: u64,
+pub(crate) struct Memory {
+    pub(crate) now: u64,
+    pub(crate) peak: u64,
 }
 
 impl Memory {
-    pub fn of(process: u32) -> Self {
+    pub(crate) fn of(process: u32) -> Self {
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
         let field = |name: &str| {
             let line = status.lines().find(|line| line.starts_with(name));
-            line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+            line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+                .unwrap_or(0)
         };
-        Self { now: field("VmRSS:"), peak: field("VmHWM:") }
+        Self {
+            now: field("VmRSS:"),
+            peak: field("VmHWM:"),
+        }
     }
 }
 
 /// A device on a SQLite file, speaking HTTP.
-pub async fn device(path: &Path, url: &str, pattern: &str) -> App {
+pub(crate) async fn device(path: &Path, url: &str, pattern: &str) -> App {
     let store = SqliteStore::new(path, SqliteStoreOptions::default());
     let transport = HttpTransport::new(HttpTransportOptions::new(url)).expect("a transport");
-    OnSyncBuilder::by_hand(schema(pattern))
+    let mut builder = OnSyncBuilder::by_hand(schema(pattern))
         .and_then(|builder| builder.pattern(ReadOnlyOptimized))
         .and_then(|builder| builder.pattern(LastWriteWins))
-        .expect("a builder")
+        .expect("a builder");
+    for context in 0..CONTEXTS {
+        builder.config_mut().contexts.insert(format!("Bench{context}"), Default::default());
+    }
+    builder
         .store(Arc::new(store))
         .transport(Arc::new(transport))
         .build()
@@ -208,49 +265,82 @@ pub async fn device(path: &Path, url: &str, pattern: &str) -> App {
         .expect("a device")
 }
 
+/// How many contexts the device knows: a context that is asked for again right after its end counts as a loop, so the benches
+/// take them in turn.
+const CONTEXTS: usize = 512;
+
 /// One sync, and what it did.
-pub async fn sync(app: &App) -> onsync_core::handler::Summary {
-    let outcome = app.on_sync("", &Default::default()).expect("a handle").outcome().await;
-    outcome.into_result().expect("a sync")
+pub(crate) async fn sync(app: &App) -> onsync_core::handler::Summary {
+    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % CONTEXTS;
+    let handle = app.on_sync(&format!("Bench{next}"), &Default::default());
+    handle.expect("a handle").outcome().await.into_result().expect("a sync")
 }
 
-pub fn median(mut times: Vec<Duration>) -> Duration {
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
 }
 
-pub fn millis(time: Duration) -> String {
+pub(crate) fn millis(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }
 
 /// One line of a result: what, how long, how often the floor, what was wanted.
-pub fn report(what: &str, time: Duration, floor: Duration, wanted: f64) {
+pub(crate) fn report(what: &str, time: Duration, floor: Duration, wanted: f64) {
     let ratio = time.as_secs_f64() / floor.as_secs_f64();
     let verdict = if ratio <= wanted { "reached" } else { "MISSED" };
-    println!("{what:<44} {:>12}  floor {:>12}  ratio {ratio:>6.2}  wanted ≤ {wanted:.2}  {verdict}", millis(time), millis(floor));
+    println!(
+        "{what:<44} {:>12}  floor {:>12}  ratio {ratio:>6.2}  wanted ≤ {wanted:.2}  {verdict}",
+        millis(time),
+        millis(floor)
+    );
 }
 
-/// A bare HTTP round trip to the same server over a kept-alive connection.
-pub async fn round_trip(client: &reqwest::Client, url: &str) -> Duration {
-    let began = Instant::now();
-    let answer = client.get(format!("{url}/v1/health")).send().await.expect("an answer");
-    answer.bytes().await.expect("a body");
-    began.elapsed()
+/// A kept-alive connection that speaks just enough HTTP for a bare round trip.
+pub(crate) struct Bare {
+    stream: tokio::net::TcpStream,
+    host: String,
 }
 
-pub fn client() -> reqwest::Client {
-    reqwest::Client::builder().tcp_nodelay(true).build().expect("a client")
+impl Bare {
+    pub(crate) async fn connect(url: &str) -> Self {
+        let host = url.trim_start_matches("http://").to_owned();
+        let stream = tokio::net::TcpStream::connect(&host).await.expect("a connection");
+        stream.set_nodelay(true).expect("an option");
+        Self { stream, host }
+    }
+
+    /// A bare HTTP round trip to the same server.
+    pub(crate) async fn round_trip(&mut self) -> Duration {
+        let request = format!("GET /v1/health HTTP/1.1\r\nHost: {}\r\n\r\n", self.host);
+        let mut answer = [0; 4096];
+        let began = Instant::now();
+        self.stream
+            .write_all(request.as_bytes())
+            .await
+            .expect("a request");
+        let length = self.stream.read(&mut answer).await.expect("an answer");
+        assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
+        began.elapsed()
+    }
 }
 
-pub fn header(name: &str) {
+pub(crate) fn header(name: &str) {
     println!("# {name}");
-    let commit = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
-    let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    let commit = Command::new("git")
+        .args(["rev-parse", "--short", "HEAD"])
+        .output();
+    let commit = commit
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .unwrap_or_default();
     println!("commit {commit}, {} rounds, medians\n", rounds());
 }
 
 /// How many rounds are run; more with ONSYNC_BENCH_ROUNDS.
-pub fn rounds() -> usize {
-    std::env::var("ONSYNC_BENCH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5)
+pub(crate) fn rounds() -> usize {
+    std::env::var("ONSYNC_BENCH_ROUNDS")
+        .ok()
+        .and_then(|rounds| rounds.parse().ok())
+        .unwrap_or(5)
 }
-

@@ -1,0 +1,111 @@
+#![doc = include_str!("../README.md")]
+
+use onsync::config::Config;
+use onsync::sqlite_store::rusqlite::Connection;
+use onsync::{App, Error, Fields, Query, Result, Summary};
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// An office with an existing database, served on loopback.
+pub struct Office {
+    folder: TempDir,
+    url: String,
+    config: Config,
+}
+
+fn failed(what: &str, cause: impl std::fmt::Display) -> Error {
+    Error::fatal("example_failed", format!("{what}: {cause}"))
+}
+
+impl Office {
+    /// Makes the existing database and serves what the configuration says of it.
+    ///
+    /// # Errors
+    /// Whatever goes wrong, with what was tried.
+    pub async fn open(config: &str) -> Result<Self> {
+        let folder = tempfile::tempdir().map_err(|error| failed("a temporary folder", error))?;
+        let mut config = Config::from_text(config)?;
+        let database = folder.path().join("office.sqlite");
+        let connection = Connection::open(&database).map_err(|error| failed("the office's database", error))?;
+        connection
+            .execute_batch(include_str!("office.sql"))
+            .map_err(|error| failed("the office's tables", error))?;
+        config.server.database = Some(format!("sqlite:{}", database.display()));
+        config.server.authentication = onsync::config::Authentication::None;
+        let served = onsync::server::from_config(&config, &onsync::registries()).await?;
+        let listener =
+            tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(|error| failed("a port on loopback", error))?;
+        let address = listener.local_addr().map_err(|error| failed("the port's address", error))?;
+        tokio::spawn(onsync::server::serve(listener, served.router, std::future::pending()));
+        Ok(Self { folder, url: format!("http://{address}"), config })
+    }
+
+    /// Somebody in the office writes plain SQL; OnSync is not asked.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn sql(&self, sql: &str) -> Result<()> {
+        self.connection()?.execute_batch(sql).map_err(|error| failed(sql, error))
+    }
+
+    /// One column of one row of the office's database.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn ask(&self, sql: &str) -> Result<String> {
+        self.connection()?
+            .query_row(sql, [], |row| row.get::<_, String>(0))
+            .map_err(|error| failed(sql, error))
+    }
+
+    fn connection(&self) -> Result<Connection> {
+        Connection::open(self.folder.path().join("office.sqlite")).map_err(|error| failed("the office's database", error))
+    }
+
+    /// Where a device's database is.
+    pub fn path_of(&self, device: &str) -> PathBuf {
+        self.folder.path().join(format!("{device}.sqlite"))
+    }
+
+    /// A device with a database of its own that speaks to the office.
+    ///
+    /// # Errors
+    /// Those of the store and the configuration.
+    pub async fn device(&self, name: &str) -> Result<App> {
+        let mut config = self.config.clone();
+        config.transport.url = Some(self.url.clone());
+        config.store.path = Some(self.path_of(name).display().to_string());
+        onsync::open_config(config).await
+    }
+}
+
+/// Syncs a context and prints what travelled.
+///
+/// # Errors
+/// The run's.
+pub async fn sync(device: &str, app: &App, context: &str) -> Result<Summary> {
+    let summary = app.on_sync(context, &Default::default())?.outcome().await.into_result()?;
+    println!(
+        "   {device} on_sync({context:?}): {} request(s), {} sent and applied, {} records received, {} removed, {} bytes in",
+        summary.requests, summary.applied, summary.received, summary.removed, summary.bytes_received
+    );
+    Ok(summary)
+}
+
+/// Prints a step of the story.
+pub fn step(text: &str) {
+    println!("\n→ {text}");
+}
+
+/// Prints the companies a device holds.
+///
+/// # Errors
+/// Those of the store.
+pub async fn show(device: &str, app: &App) -> Result<Vec<Fields>> {
+    let companies = app.query(Query::entity("LocalCompany")).await?;
+    println!("   {device} holds {} companies:", companies.len());
+    for company in &companies {
+        println!("     {:>20}  {:<22} {}", company.value("id").to_string(), company.value("name").to_string(), company.value("city"));
+    }
+    Ok(companies)
+}
