@@ -9,7 +9,7 @@ use super::exchange::Run;
 use super::page_write::PageWriter;
 use onsync_core::page::{Checkpoint, KeyRange, Page, PageKind};
 use onsync_core::schema::EntitySchema;
-use onsync_core::store::local::LocalTransaction;
+use onsync_core::store::local::{Access, LocalTransaction};
 use onsync_core::{Error, Result};
 
 /// Applies a page that continues `expected`.
@@ -21,8 +21,16 @@ pub(super) async fn apply(run: &mut Run<'_>, page: Page, expected: Option<&Check
     let rows = page.rows.len();
     let mut tx = syncer.begin(run.fence, false).await?;
     check_continues(tx.as_mut(), &page, expected).await?;
-    let stored = StoredCheckpoint { checkpoint: page.checkpoint.clone(), complete: false };
-    tx.store(areas::CHECKPOINT, &entity_key(&page.entity, page.scope.as_bytes()), &stored).await?;
+    let stored = StoredCheckpoint {
+        checkpoint: page.checkpoint.clone(),
+        complete: page.last,
+    };
+    tx.store(
+        areas::CHECKPOINT,
+        &entity_key(&page.entity, page.scope.as_bytes()),
+        &stored,
+    )
+    .await?;
     if syncer.pattern(&page.entity)?.whole_refresh() {
         stage_or_write(run, tx.as_mut(), entity, page).await?;
     } else {
@@ -33,15 +41,22 @@ pub(super) async fn apply(run: &mut Run<'_>, page: Page, expected: Option<&Check
     Ok(())
 }
 
-/// The entity's answer was complete: the device is up to date with it.
+/// The entity's answer was complete: the device is up to date with it. The last page has said so already, where there was one.
 pub(super) async fn complete(run: &mut Run<'_>, name: &str) -> Result<()> {
-    let mut tx = run.syncer.begin(run.fence, false).await?;
     let key = entity_key(name, b"");
-    if let Some(stored) = tx.load::<StoredCheckpoint>(areas::CHECKPOINT, &key).await?.filter(|stored| !stored.complete) {
-        tx.store(areas::CHECKPOINT, &key, &StoredCheckpoint { complete: true, ..stored }).await?;
-        tx.commit().await?;
-    }
-    Ok(())
+    let mut tx = run.syncer.store.begin(Access::Read).await?;
+    let stored = tx.load::<StoredCheckpoint>(areas::CHECKPOINT, &key).await?;
+    drop(tx);
+    let Some(stored) = stored.filter(|stored| !stored.complete) else {
+        return Ok(());
+    };
+    let mut tx = run.syncer.begin(run.fence, false).await?;
+    let complete = StoredCheckpoint {
+        complete: true,
+        ..stored
+    };
+    tx.store(areas::CHECKPOINT, &key, &complete).await?;
+    tx.commit().await
 }
 
 /// Refuses a page whose shape is not what was asked for.
@@ -49,20 +64,47 @@ fn check(entity: &EntitySchema, page: &Page) -> Result<()> {
     page.rows.check()?;
     let columns = entity.attributes.iter().filter(|attribute| !attribute.local);
     let wanted: Vec<_> = columns.map(|attribute| attribute.value_type).collect();
-    let found: Vec<_> = page.rows.columns().iter().map(|column| column.value_type()).collect();
+    let found: Vec<_> = page
+        .rows
+        .columns()
+        .iter()
+        .map(|column| column.value_type())
+        .collect();
     if wanted == found || (page.rows.is_empty() && found.is_empty()) {
         return Ok(());
     }
-    Err(Error::corrupt("invalid_page", format!("wanted a page of `{}` with {} columns as configured, found {} of other types", entity.name, wanted.len(), found.len())))
+    Err(Error::corrupt(
+        "invalid_page",
+        format!(
+            "wanted a page of `{}` with {} columns as configured, found {} of other types",
+            entity.name,
+            wanted.len(),
+            found.len()
+        ),
+    ))
 }
 
-async fn check_continues(tx: &mut dyn LocalTransaction, page: &Page, expected: Option<&Checkpoint>) -> Result<()> {
-    let stored: Option<StoredCheckpoint> =
-        tx.load(areas::CHECKPOINT, &entity_key(&page.entity, page.scope.as_bytes())).await?;
+async fn check_continues(
+    tx: &mut dyn LocalTransaction,
+    page: &Page,
+    expected: Option<&Checkpoint>,
+) -> Result<()> {
+    let stored: Option<StoredCheckpoint> = tx
+        .load(
+            areas::CHECKPOINT,
+            &entity_key(&page.entity, page.scope.as_bytes()),
+        )
+        .await?;
     if stored.as_ref().map(|stored| &stored.checkpoint) == expected {
         return Ok(());
     }
-    Err(Error::busy("stale_answer", format!("an answer for `{}` belongs to an older checkpoint than the one stored; it is not applied", page.entity)))
+    Err(Error::busy(
+        "stale_answer",
+        format!(
+            "an answer for `{}` belongs to an older checkpoint than the one stored; it is not applied",
+            page.entity
+        ),
+    ))
 }
 
 /// Whether a snapshot begins with this page.
@@ -108,7 +150,13 @@ async fn staged_keys(tx: &mut dyn LocalTransaction, prefix: &[u8]) -> Result<Vec
     let mut after = prefix.to_vec();
     loop {
         let found = tx.area_scan(areas::STAGE, Some(&after), 1).await?;
-        let Some((key, _)) = found.into_iter().next().filter(|(key, _)| key.starts_with(prefix)) else { return Ok(keys) };
+        let Some((key, _)) = found
+            .into_iter()
+            .next()
+            .filter(|(key, _)| key.starts_with(prefix))
+        else {
+            return Ok(keys);
+        };
         let rows = key.last_chunk::<8>().map_or(0, |rows| u64::from_be_bytes(*rows));
         after.clone_from(&key);
         keys.push((key, usize::try_from(rows).unwrap_or(usize::MAX)));
@@ -122,6 +170,11 @@ async fn clear_stage(tx: &mut dyn LocalTransaction, prefix: &[u8]) -> Result<()>
     Ok(())
 }
 
-async fn write(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, entity: &EntitySchema, page: Page) -> Result<()> {
+async fn write(
+    run: &mut Run<'_>,
+    tx: &mut dyn LocalTransaction,
+    entity: &EntitySchema,
+    page: Page,
+) -> Result<()> {
     PageWriter::new(run, tx, entity).write(page).await
 }

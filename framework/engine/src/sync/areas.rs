@@ -96,14 +96,18 @@ pub(crate) fn entity_key(entity: &str, rest: &[u8]) -> Vec<u8> {
 }
 
 fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
-    rmp_serde::to_vec_named(value)
-        .map_err(|error| Error::fatal("unencodable", "the engine's own data could not be encoded").with_source(error))
+    rmp_serde::to_vec_named(value).map_err(|error| {
+        Error::fatal("unencodable", "the engine's own data could not be encoded").with_source(error)
+    })
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(area: &str, bytes: &[u8]) -> Result<T> {
     rmp_serde::from_slice(bytes).map_err(|error| {
-        Error::corrupt("store_corrupt", format!("the store's area `{area}` holds something this version cannot read"))
-            .with_source(error)
+        Error::corrupt(
+            "store_corrupt",
+            format!("the store's area `{area}` holds something this version cannot read"),
+        )
+        .with_source(error)
     })
 }
 
@@ -115,13 +119,20 @@ pub(crate) trait Areas {
     /// Stores a value.
     async fn store<T: Serialize + Sync>(&mut self, area: &str, key: &[u8], value: &T) -> Result<()>;
     /// Reads the values behind a key, in order.
-    async fn list<T: DeserializeOwned>(&mut self, area: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<(Vec<u8>, T)>>;
+    async fn list<T: DeserializeOwned>(
+        &mut self,
+        area: &str,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, T)>>;
     /// How many values an area holds.
     async fn count_area(&mut self, area: &str) -> Result<u64>;
     /// Takes over: a new, greatest fence.
     async fn next_fence(&mut self) -> Result<Fence>;
     /// Refuses to go on when somebody else has taken over.
     async fn check_fence(&mut self, fence: Fence) -> Result<()>;
+    /// This store's instance, if it has one yet.
+    async fn known_instance(&mut self) -> Result<Option<Instance>>;
     /// This store's instance, made with `new` on first use.
     async fn instance(&mut self, new: Uuid) -> Result<Instance>;
     /// Replaces the instance.
@@ -131,7 +142,10 @@ pub(crate) trait Areas {
 #[portable_async]
 impl Areas for dyn LocalTransaction + '_ {
     async fn load<T: DeserializeOwned>(&mut self, area: &str, key: &[u8]) -> Result<Option<T>> {
-        self.area_get(area, key).await?.map(|bytes| decode(area, &bytes)).transpose()
+        self.area_get(area, key)
+            .await?
+            .map(|bytes| decode(area, &bytes))
+            .transpose()
     }
 
     async fn store<T: Serialize + Sync>(&mut self, area: &str, key: &[u8], value: &T) -> Result<()> {
@@ -139,9 +153,17 @@ impl Areas for dyn LocalTransaction + '_ {
         self.area_put(area, key, &bytes).await
     }
 
-    async fn list<T: DeserializeOwned>(&mut self, area: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<(Vec<u8>, T)>> {
+    async fn list<T: DeserializeOwned>(
+        &mut self,
+        area: &str,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, T)>> {
         let found = self.area_scan(area, after, limit).await?;
-        found.into_iter().map(|(key, bytes)| Ok((key, decode(area, &bytes)?))).collect()
+        found
+            .into_iter()
+            .map(|(key, bytes)| Ok((key, decode(area, &bytes)?)))
+            .collect()
     }
 
     async fn count_area(&mut self, area: &str) -> Result<u64> {
@@ -166,14 +188,24 @@ impl Areas for dyn LocalTransaction + '_ {
         if self.load::<Fence>(STATE, FENCE).await? == Some(fence) {
             return Ok(());
         }
-        Err(Error::busy("another_process_syncs", "another process or tab has taken over syncing this store; this run stops and changes nothing"))
+        Err(Error::busy(
+            "another_process_syncs",
+            "another process or tab has taken over syncing this store; this run stops and changes nothing",
+        ))
+    }
+
+    async fn known_instance(&mut self) -> Result<Option<Instance>> {
+        self.load(STATE, INSTANCE).await
     }
 
     async fn instance(&mut self, new: Uuid) -> Result<Instance> {
-        if let Some(instance) = self.load(STATE, INSTANCE).await? {
+        if let Some(instance) = self.known_instance().await? {
             return Ok(instance);
         }
-        let instance = Instance { id: new, next_number: 1 };
+        let instance = Instance {
+            id: new,
+            next_number: 1,
+        };
         self.store(STATE, INSTANCE, &instance).await?;
         Ok(instance)
     }

@@ -4,23 +4,26 @@
 //! first. A record with a mutation in flight waits for its outcome. A record that does not differ from its base is clean again.
 
 use super::areas::{self, Areas, Instance, OutboxEntry, entity_key};
+use super::freeze::{Frozen, freeze};
 use super::keys::{Keys, note_created};
 use super::lists::RejectedEntry;
 use super::{Fence, Syncer};
-use onsync_core::mutation::{Mutation, MutationKind, Rejection};
+use onsync_core::mutation::{MutationKind, Rejection};
 use onsync_core::page::KeyRange;
 use onsync_core::pattern::{Change, Direction, DirtyRecord};
-use onsync_core::record::{RecordName, Version};
 use onsync_core::schema::{EntitySchema, Ids, Schema};
-use onsync_core::store::local::{LocalTransaction, Overlay, RecordState, is_local_key};
+use onsync_core::store::local::{Access, LocalTransaction, Overlay, RecordState, is_local_key};
 use onsync_core::{Fields, Key, Result, Row};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Overlays read at a time.
 const CHUNK: usize = 500;
 
 /// What a cut leaves to do.
 pub(super) struct CutResult {
+    /// What was cut, in order of numbers.
+    pub(super) entries: Vec<OutboxEntry>,
     /// Whether dirty records remain that did not fit.
     pub(super) more: bool,
 }
@@ -37,15 +40,29 @@ pub(super) struct Cutter<'a> {
     syncer: &'a Syncer,
     tx: &'a mut dyn LocalTransaction,
     instance: Instance,
-    keys: BTreeMap<&'a str, Keys<'a>>,
+    keys: BTreeMap<&'a str, Arc<Keys<'a>>>,
     room: usize,
     room_bytes: usize,
     visiting: BTreeSet<(String, Key)>,
     cut: BTreeSet<(String, Key)>,
+    entries: Vec<OutboxEntry>,
+    changed: bool,
 }
 
 /// Cuts until `room` mutations or `room_bytes` bytes are reached.
-pub(super) async fn cut(syncer: &Syncer, fence: Fence, entities: &[String], room: usize, room_bytes: usize) -> Result<CutResult> {
+pub(super) async fn cut(
+    syncer: &Syncer,
+    fence: Fence,
+    entities: &[String],
+    room: usize,
+    room_bytes: usize,
+) -> Result<CutResult> {
+    if !any_overlay(syncer, fence, entities).await? {
+        return Ok(CutResult {
+            entries: Vec::new(),
+            more: false,
+        });
+    }
     let mut tx = syncer.begin(fence, true).await?;
     let instance = tx.instance(syncer.runtime.random_uuid()).await?;
     let mut cutter = Cutter {
@@ -57,12 +74,35 @@ pub(super) async fn cut(syncer: &Syncer, fence: Fence, entities: &[String], room
         room_bytes,
         visiting: BTreeSet::new(),
         cut: BTreeSet::new(),
+        entries: Vec::new(),
+        changed: false,
     };
     let more = cutter.cut_all(entities).await?;
-    let instance = cutter.instance;
-    tx.set_instance(&instance).await?;
-    tx.commit().await?;
-    Ok(CutResult { more })
+    let Cutter {
+        instance,
+        entries,
+        changed,
+        ..
+    } = cutter;
+    if changed {
+        tx.set_instance(&instance).await?;
+        tx.commit().await?;
+    }
+    Ok(CutResult { entries, more })
+}
+
+/// Whether anything may have to be cut; most syncs find out without waiting for the writer.
+async fn any_overlay(syncer: &Syncer, fence: Fence, entities: &[String]) -> Result<bool> {
+    let mut tx = syncer.store.begin(Access::Read).await?;
+    tx.check_fence(fence).await?;
+    for name in entities {
+        let entity = syncer.schema.entity(name)?;
+        let sends = !entity.local && syncer.pattern(name)?.direction() != Direction::ReadOnly;
+        if sends && !tx.overlays_in(entity, &KeyRange::all(), 1).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// How many records of an entity wait.
@@ -105,7 +145,9 @@ impl<'a> Cutter<'a> {
         let mut range = KeyRange::all();
         loop {
             let overlays = self.tx.overlays_in(entity, &range, CHUNK).await?;
-            let Some(last) = overlays.last() else { return Ok(false) };
+            let Some(last) = overlays.last() else {
+                return Ok(false);
+            };
             range.after = Some(last.key.clone());
             let waiting: Vec<Overlay> = overlays.into_iter().filter(may_be_cut).collect();
             let keys: Vec<Key> = waiting.iter().map(|overlay| overlay.key.clone()).collect();
@@ -133,9 +175,21 @@ impl<'a> Cutter<'a> {
             match self.tx.get(entity, std::slice::from_ref(key)).await {
                 Ok(mut found) => rows.push(found.pop().flatten()),
                 Err(error) => {
-                    let overlay = self.tx.overlays(entity, std::slice::from_ref(key)).await?.pop().flatten();
+                    let overlay = self
+                        .tx
+                        .overlays(entity, std::slice::from_ref(key))
+                        .await?
+                        .pop()
+                        .flatten();
                     if let Some(overlay) = overlay {
-                        self.reject(entity, overlay, MutationKind::Update, error.code(), &error.to_string()).await?;
+                        self.reject(
+                            entity,
+                            overlay,
+                            MutationKind::Update,
+                            error.code(),
+                            &error.to_string(),
+                        )
+                        .await?;
                     }
                     rows.push(None);
                 }
@@ -145,7 +199,12 @@ impl<'a> Cutter<'a> {
     }
 
     /// Cuts what the record refers to, then the record. A loop with an explicit stack: chains may be long.
-    async fn cut_with_parents(&mut self, entity: &'a EntitySchema, overlay: Overlay, mine: Option<Row>) -> Result<()> {
+    async fn cut_with_parents(
+        &mut self,
+        entity: &'a EntitySchema,
+        overlay: Overlay,
+        mine: Option<Row>,
+    ) -> Result<()> {
         let mut stack = vec![(entity, overlay, mine)];
         self.visiting.clear();
         while let Some((entity, overlay, mine)) = stack.pop() {
@@ -155,12 +214,16 @@ impl<'a> Cutter<'a> {
             };
             match parent {
                 Parent::Dirty(parent, parent_overlay, row) => {
-                    if self.visiting.insert((parent.name.clone(), parent_overlay.key.clone())) {
+                    if self
+                        .visiting
+                        .insert((parent.name.clone(), parent_overlay.key.clone()))
+                    {
                         stack.push((entity, overlay, mine));
                         stack.push((parent, *parent_overlay, Some(row)));
                     } else if parent.ids == Ids::Server {
                         let message = "new records refer to each other in a circle, and the server issues their keys; save one without its reference first";
-                        self.reject(entity, overlay, MutationKind::Create, "reference_circle", message).await?;
+                        self.reject(entity, overlay, MutationKind::Create, "reference_circle", message)
+                            .await?;
                     } else {
                         self.cut_record(entity, overlay, mine).await?;
                     }
@@ -171,7 +234,8 @@ impl<'a> Cutter<'a> {
                         "`{}.{attribute}` refers to a record that was made on this device and is no longer here; refer to another one",
                         entity.name
                     );
-                    self.reject(entity, overlay, MutationKind::Update, "parent_missing", &message).await?;
+                    self.reject(entity, overlay, MutationKind::Update, "parent_missing", &message)
+                        .await?;
                 }
                 Parent::None => {
                     if let Standing::Held = self.cut_record(entity, overlay, mine).await? {
@@ -187,7 +251,9 @@ impl<'a> Cutter<'a> {
     async fn uncut_parent(&mut self, entity: &'a EntitySchema, row: &Row) -> Result<Parent<'a>> {
         let schema: &'a Schema = &self.syncer.schema;
         for relation in schema.parents_of(&entity.name) {
-            let Some(value) = entity.index_of(&relation.attribute).map(|index| &row[index]) else { continue };
+            let Some(value) = entity.index_of(&relation.attribute).map(|index| &row[index]) else {
+                continue;
+            };
             let parent = schema.entity(&relation.parent)?;
             if value.is_null() || parent.local {
                 continue;
@@ -196,20 +262,34 @@ impl<'a> Cutter<'a> {
             if parent.name == entity.name && key == entity.key_of(row) {
                 continue;
             }
-            let overlay = self.tx.overlays(parent, std::slice::from_ref(&key)).await?.pop().flatten();
+            let overlay = self
+                .tx
+                .overlays(parent, std::slice::from_ref(&key))
+                .await?
+                .pop()
+                .flatten();
             match overlay {
                 Some(overlay) if overlay.base.is_none() => match overlay.state {
                     RecordState::InFlight => {}
                     RecordState::Conflicted => return Ok(Parent::Held),
                     RecordState::Rejected if !overlay.is_waiting() => return Ok(Parent::Held),
-                    _ => match self.tx.get(parent, std::slice::from_ref(&key)).await?.pop().flatten() {
+                    _ => match self
+                        .tx
+                        .get(parent, std::slice::from_ref(&key))
+                        .await?
+                        .pop()
+                        .flatten()
+                    {
                         Some(row) => return Ok(Parent::Dirty(parent, Box::new(overlay), row)),
                         None => return Ok(Parent::Missing(relation.attribute.clone())),
                     },
                 },
                 Some(_) => {}
                 None => {
-                    let mapped = self.tx.area_get(&areas::local_keys(&parent.name), &key.to_bytes()).await?;
+                    let mapped = self
+                        .tx
+                        .area_get(&areas::local_keys(&parent.name), &key.to_bytes())
+                        .await?;
                     if parent.ids == Ids::Server && is_local_key(value) && mapped.is_none() {
                         return Ok(Parent::Missing(relation.attribute.clone()));
                     }
@@ -219,102 +299,114 @@ impl<'a> Cutter<'a> {
         Ok(Parent::None)
     }
 
-    async fn cut_record(&mut self, entity: &'a EntitySchema, overlay: Overlay, mine: Option<Row>) -> Result<Standing> {
+    async fn cut_record(
+        &mut self,
+        entity: &'a EntitySchema,
+        overlay: Overlay,
+        mine: Option<Row>,
+    ) -> Result<Standing> {
         if !self.cut.insert((entity.name.clone(), overlay.key.clone())) {
             return Ok(Standing::Ready);
         }
         let pattern = self.syncer.pattern(&entity.name)?;
-        let dirty = DirtyRecord { entity, base: overlay.base.as_ref(), mine: mine.as_ref(), in_flight: None };
+        let dirty = DirtyRecord {
+            entity,
+            base: overlay.base.as_ref(),
+            mine: mine.as_ref(),
+            in_flight: None,
+        };
         if dirty.difference().is_none() {
+            self.changed = true;
             self.tx.remove_overlay(entity, &overlay.key).await?;
             self.forget_rejections(entity, &overlay.key).await?;
             return Ok(Standing::Ready);
         }
-        let Some(change) = pattern.request(&dirty) else { return Ok(Standing::Held) };
-        let entry = self.entry(entity, &overlay, mine.as_ref(), &change).await?;
-        self.room -= 1;
+        let Some(change) = pattern.request(&dirty) else {
+            return Ok(Standing::Held);
+        };
+        let entry = self.freeze(entity, &overlay, mine.as_ref(), &change).await?;
+        self.changed = true;
+        self.room = self.room.saturating_sub(1);
         self.room_bytes = self.room_bytes.saturating_sub(size(&entry));
         if entity.ids == Ids::Server && change.kind == MutationKind::Create {
-            note_created(self.tx, entity, &overlay.key, entry.mutation.id, entry.mutation.number).await?;
+            note_created(
+                self.tx,
+                entity,
+                &overlay.key,
+                entry.mutation.id,
+                entry.mutation.number,
+            )
+            .await?;
             self.keys.clear();
         }
         let number = entry.mutation.number.to_be_bytes();
         self.tx.store(areas::OUTBOX, &number, &entry).await?;
-        self.tx.area_put(areas::IN_FLIGHT, &entity_key(&entity.name, &overlay.key.to_bytes()), &number).await?;
-        self.tx.put_overlay(entity, &Overlay { state: RecordState::InFlight, ..overlay }).await?;
+        self.tx
+            .area_put(
+                areas::IN_FLIGHT,
+                &entity_key(&entity.name, &overlay.key.to_bytes()),
+                &number,
+            )
+            .await?;
+        self.tx
+            .put_overlay(
+                entity,
+                &Overlay {
+                    state: RecordState::InFlight,
+                    ..overlay
+                },
+            )
+            .await?;
+        self.entries.push(entry);
         Ok(Standing::Ready)
     }
 
     /// The frozen mutation, in the server's terms.
-    async fn entry(
+    async fn freeze(
         &mut self,
         entity: &'a EntitySchema,
         overlay: &Overlay,
         mine: Option<&Row>,
         change: &Change,
     ) -> Result<OutboxEntry> {
-        if !self.keys.contains_key(entity.name.as_str()) {
-            let keys = Keys::of(self.tx, &self.syncer.schema, entity).await?;
-            self.keys.insert(&entity.name, keys);
-        }
-        let Some(keys) = self.keys.get(entity.name.as_str()) else {
-            return Err(onsync_core::Error::fatal("unknown_entity", format!("no keys for `{}`", entity.name)));
+        let keys = match self.keys.get(entity.name.as_str()) {
+            Some(keys) => keys.clone(),
+            None => {
+                let keys = Arc::new(Keys::of(self.tx, &self.syncer.schema, entity).await?);
+                self.keys.insert(&entity.name, keys.clone());
+                keys
+            }
         };
         let id = self.syncer.runtime.random_uuid();
         let number = self.instance.next_number;
         self.instance.next_number += 1;
-        let key_positions = entity.key_indexes();
-        let issued = entity.ids == Ids::Server && change.kind == MutationKind::Create;
-        let mut references = Vec::new();
-        let named = mine.or(overlay.base.as_ref()).cloned().unwrap_or_default();
-        let server_key = keys.row_to_server(self.tx, &named, &key_positions, &mut references).await?;
-        let own = references.iter().position(|reference| entity.ids == Ids::Server && entity.key.contains(&reference.attribute));
-        let record = match own.map(|index| references.remove(index)) {
-            _ if issued => RecordName::Created(id),
-            Some(reference) => RecordName::Created(reference.created),
-            None => RecordName::Key(entity.key_of(&server_key)),
-        };
-        let sent: Vec<usize> =
-            change.attributes.iter().copied().filter(|index| !(entity.is_key(*index) && (issued || change.kind == MutationKind::Update))).collect();
-        let mut values = Fields::new();
-        let mut local_values = Fields::new();
-        if let Some(mine) = mine.filter(|_| change.kind != MutationKind::Delete) {
-            let server = keys.row_to_server(self.tx, mine, &sent, &mut references).await?;
-            for index in &sent {
-                values.set(&entity.attributes[*index].name, server[*index].clone());
-                local_values.set(&entity.attributes[*index].name, mine[*index].clone());
-            }
-        }
-        let columns = entity.columns();
-        let mut base = Fields::new();
-        let mut base_version = None;
-        if let Some(row) = overlay.base.as_ref().filter(|_| change.kind != MutationKind::Create) {
-            let all: Vec<usize> = (0..entity.attributes.len()).collect();
-            let row = keys.row_to_server(self.tx, row, &all, &mut Vec::new()).await?;
-            base_version = Some(Version::of(
-                columns.iter().filter_map(|name| Some((name.as_str(), row.get(entity.index_of(name)?)?))),
-            ));
-            for index in sent.iter().filter(|_| change.kind == MutationKind::Update) {
-                base.set(&entity.attributes[*index].name, row[*index].clone());
-            }
-        }
-        let mutation = Mutation {
-            id,
-            number,
-            entity: entity.name.clone(),
-            record,
-            kind: change.kind,
-            values,
-            base,
-            base_version,
-            references,
-            group: None,
-        };
-        Ok(OutboxEntry { mutation, key: overlay.key.clone(), values: local_values, edit: overlay.edit, columns })
+        let base = overlay.base.as_ref();
+        freeze(
+            self.tx,
+            Frozen {
+                entity,
+                keys: &keys,
+                id,
+                number,
+                base,
+                mine,
+                change,
+            },
+            overlay,
+        )
+        .await
     }
 
     /// A change that cannot even be sent is listed like one the server refused.
-    async fn reject(&mut self, entity: &EntitySchema, mut overlay: Overlay, kind: MutationKind, code: &str, message: &str) -> Result<()> {
+    async fn reject(
+        &mut self,
+        entity: &EntitySchema,
+        mut overlay: Overlay,
+        kind: MutationKind,
+        code: &str,
+        message: &str,
+    ) -> Result<()> {
+        self.changed = true;
         let number = self.instance.next_number;
         self.instance.next_number += 1;
         let entry = RejectedEntry {
@@ -323,9 +415,14 @@ impl<'a> Cutter<'a> {
             key: overlay.key.clone(),
             kind,
             values: Fields::new(),
-            rejection: Rejection { code: code.to_owned(), message: message.to_owned() },
+            rejection: Rejection {
+                code: code.to_owned(),
+                message: message.to_owned(),
+            },
         };
-        self.tx.store(areas::REJECTED, &number.to_be_bytes(), &entry).await?;
+        self.tx
+            .store(areas::REJECTED, &number.to_be_bytes(), &entry)
+            .await?;
         overlay.acknowledged_to = overlay.edit;
         overlay.state = RecordState::Rejected;
         self.tx.put_overlay(entity, &overlay).await
@@ -353,13 +450,25 @@ fn may_be_cut(overlay: &Overlay) -> bool {
 }
 
 pub(super) fn size(entry: &OutboxEntry) -> usize {
-    let fields = |fields: &Fields| fields.iter().map(|(name, value)| name.len() + value.size() + 2).sum::<usize>();
+    let fields = |fields: &Fields| {
+        fields
+            .iter()
+            .map(|(name, value)| name.len() + value.size() + 2)
+            .sum::<usize>()
+    };
     128 + fields(&entry.mutation.values) + fields(&entry.mutation.base)
 }
 
 /// Removes what is listed as rejected about a record.
-pub(super) async fn forget_rejections(tx: &mut dyn LocalTransaction, entity: &EntitySchema, key: &Key) -> Result<()> {
-    for (number, entry) in tx.list::<RejectedEntry>(areas::REJECTED, None, usize::MAX).await? {
+pub(super) async fn forget_rejections(
+    tx: &mut dyn LocalTransaction,
+    entity: &EntitySchema,
+    key: &Key,
+) -> Result<()> {
+    for (number, entry) in tx
+        .list::<RejectedEntry>(areas::REJECTED, None, usize::MAX)
+        .await?
+    {
         if entry.entity == entity.name && &entry.key == key {
             tx.area_remove(areas::REJECTED, &number).await?;
         }

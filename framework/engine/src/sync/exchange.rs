@@ -1,6 +1,6 @@
 //! Request and exchange: bounded requests out of the outbox, answers frame by frame.
 
-use super::areas::{self, Areas, CreatedRecord, OutboxEntry, StoredCheckpoint, entity_key};
+use super::areas::{self, Areas, CreatedRecord, Instance, OutboxEntry, StoredCheckpoint, entity_key};
 use super::{Fence, Progress, ProgressSink, Step, Syncer, cut};
 use onsync_core::handler::{Phase, Summary, SyncDirection};
 use onsync_core::mutation::Outcome;
@@ -22,6 +22,8 @@ pub(super) struct Run<'a> {
     pub(super) summary: Summary,
     /// Mutations sent in this step: one the server asked to send later is not sent twice.
     sent: BTreeSet<u64>,
+    /// Whether anything may be listed as rejected, so that most outcomes need not look.
+    pub(super) lists_rejections: bool,
     /// The first error that concerns one entity or mutation only; the rest went on.
     first_error: Option<Error>,
 }
@@ -37,7 +39,16 @@ struct Received {
 
 impl<'a> Run<'a> {
     pub(super) fn new(syncer: &'a Syncer, fence: Fence, step: &'a Step, sink: &'a dyn ProgressSink) -> Self {
-        Self { syncer, fence, step, sink, summary: Summary::default(), sent: BTreeSet::new(), first_error: None }
+        Self {
+            syncer,
+            fence,
+            step,
+            sink,
+            summary: Summary::default(),
+            sent: BTreeSet::new(),
+            lists_rejections: true,
+            first_error: None,
+        }
     }
 
     pub(super) async fn run(mut self) -> Result<Summary> {
@@ -55,9 +66,9 @@ impl<'a> Run<'a> {
                 break;
             }
         }
-        let mut tx = self.syncer.begin(self.fence, false).await?;
-        self.syncer.trim_bin(tx.as_mut()).await?;
-        tx.commit().await?;
+        self.syncer
+            .trim_bin(self.fence, self.summary.discarded > 0)
+            .await?;
         match self.first_error {
             Some(error) => Err(error),
             None => Ok(self.summary),
@@ -75,25 +86,34 @@ impl<'a> Run<'a> {
         let room = limits.max_mutations.saturating_sub(waiting.len());
         let room_bytes = limits.max_request_bytes.saturating_sub(bytes);
         let cut = cut::cut(self.syncer, self.fence, &self.step.entities, room, room_bytes).await?;
-        let (batch, more) = self.unsent().await?;
-        Ok((batch, more || cut.more))
+        let mut batch = waiting;
+        batch.extend(cut.entries);
+        Ok((batch, cut.more))
     }
 
-    /// Cut mutations that this step has not sent, as many as a request holds.
+    /// Cut mutations that this step has not sent, as many as a request holds. Those of an entity that is not configured any
+    /// more stay where they are, for the day it is again.
     async fn unsent(&self) -> Result<(Vec<OutboxEntry>, bool)> {
         let limits = &self.syncer.limits;
         let mut tx = self.syncer.store.begin(Access::Read).await?;
         let (mut batch, mut bytes, mut after) = (Vec::new(), 0, None::<Vec<u8>>);
         loop {
-            let found = tx.list::<OutboxEntry>(areas::OUTBOX, after.as_deref(), 500).await?;
-            let Some((last, _)) = found.last() else { return Ok((batch, false)) };
+            let found = tx
+                .list::<OutboxEntry>(areas::OUTBOX, after.as_deref(), 500)
+                .await?;
+            let Some((last, _)) = found.last() else {
+                return Ok((batch, false));
+            };
             after = Some(last.clone());
             for (_, entry) in found {
-                if self.sent.contains(&entry.mutation.number) {
+                let configured = self.syncer.schema.entity(&entry.mutation.entity).is_ok();
+                if !configured || self.sent.contains(&entry.mutation.number) {
                     continue;
                 }
                 bytes += cut::size(&entry);
-                if !batch.is_empty() && (batch.len() >= limits.max_mutations || bytes > limits.max_request_bytes) {
+                if !batch.is_empty()
+                    && (batch.len() >= limits.max_mutations || bytes > limits.max_request_bytes)
+                {
                     return Ok((batch, true));
                 }
                 batch.push(entry);
@@ -107,7 +127,10 @@ impl<'a> Run<'a> {
         let mut answer = self.send(frames).await?;
         self.summary.requests += 1;
         let before = self.summary.bytes_received;
-        let mut received = Received { entities: checkpoints, ..Received::default() };
+        let mut received = Received {
+            entities: checkpoints,
+            ..Received::default()
+        };
         let result = self.receive(answer.as_mut(), batch, &mut received, before).await;
         self.summary.bytes_received = before + answer.bytes();
         result
@@ -119,14 +142,17 @@ impl<'a> Run<'a> {
         batch: &[OutboxEntry],
         pulls: bool,
     ) -> Result<(Vec<RequestFrame>, BTreeMap<String, Option<Checkpoint>>)> {
-        let mut tx = self.syncer.begin(self.fence, true).await?;
-        let instance = tx.instance(self.syncer.runtime.random_uuid()).await?;
-        let settled_to = settled_to(tx.as_mut(), instance.next_number).await?;
-        tx.commit().await?;
+        let instance = self.instance().await?;
         let mut tx = self.syncer.store.begin(Access::Read).await?;
+        tx.check_fence(self.fence).await?;
+        let settled_to = settled_to(tx.as_mut(), instance.next_number, batch).await?;
         let context = self.step.context.clone();
-        let mut frames =
-            vec![RequestFrame::Hello(Hello { protocol: PROTOCOL, instance: instance.id, settled_to, context })];
+        let mut frames = vec![RequestFrame::Hello(Hello {
+            protocol: PROTOCOL,
+            instance: instance.id,
+            settled_to,
+            context,
+        })];
         let mut checkpoints = BTreeMap::new();
         let pulled = if pulls { self.step.entities.as_slice() } else { &[] };
         let named: BTreeSet<&String> = batch.iter().map(|entry| &entry.mutation.entity).collect();
@@ -153,22 +179,51 @@ impl<'a> Run<'a> {
                 page_bytes: self.syncer.limits.page_bytes,
             }));
         }
-        frames.extend(batch.iter().map(|entry| RequestFrame::Mutation(entry.mutation.clone())));
+        frames.extend(
+            batch
+                .iter()
+                .map(|entry| RequestFrame::Mutation(entry.mutation.clone())),
+        );
         frames.push(RequestFrame::End {});
         Ok((frames, checkpoints))
     }
 
+    /// This store's instance; made in a transaction of its own where nothing was ever cut.
+    async fn instance(&self) -> Result<Instance> {
+        let mut tx = self.syncer.store.begin(Access::Read).await?;
+        if let Some(instance) = tx.known_instance().await? {
+            return Ok(instance);
+        }
+        drop(tx);
+        let mut tx = self.syncer.begin(self.fence, true).await?;
+        let instance = tx.instance(self.syncer.runtime.random_uuid()).await?;
+        tx.commit().await?;
+        Ok(instance)
+    }
+
     /// Sends; when the credentials are refused, asks once for new ones.
     async fn send(&self, frames: Vec<RequestFrame>) -> Result<Box<dyn Answer>> {
-        let exchange = |frames, credentials| Exchange { frames, credentials, time_out: self.step.time_out };
+        let exchange = |frames, credentials| Exchange {
+            frames,
+            credentials,
+            time_out: self.step.time_out,
+        };
         let Some(provider) = &self.syncer.credentials else {
             return self.syncer.transport.exchange(exchange(frames, None)).await;
         };
         let credentials = provider.credentials(false).await?;
-        match self.syncer.transport.exchange(exchange(frames.clone(), credentials)).await {
+        match self
+            .syncer
+            .transport
+            .exchange(exchange(frames.clone(), credentials))
+            .await
+        {
             Err(error) if error.kind() == ErrorKind::Unauthorised => {
                 let credentials = provider.credentials(true).await?;
-                self.syncer.transport.exchange(exchange(frames, credentials)).await
+                self.syncer
+                    .transport
+                    .exchange(exchange(frames, credentials))
+                    .await
             }
             other => other,
         }
@@ -188,7 +243,10 @@ impl<'a> Run<'a> {
             Some(AnswerFrame::Welcome(welcome)) => {
                 return Err(Error::unsupported(
                     "protocol_unsupported",
-                    format!("wanted protocol {PROTOCOL}, found {}; update the app or the server", welcome.protocol),
+                    format!(
+                        "wanted protocol {PROTOCOL}, found {}; update the app or the server",
+                        welcome.protocol
+                    ),
                 ));
             }
             _ => return Err(out_of_order("welcome")),
@@ -201,26 +259,42 @@ impl<'a> Run<'a> {
             }
             match frame {
                 Some(AnswerFrame::Outcome(outcome)) => received.outcomes.push((outcome.id, outcome.outcome)),
-                Some(AnswerFrame::Entity(entity)) => self.entity(received, &entity.entity, entity.state).await?,
+                Some(AnswerFrame::Entity(entity)) => {
+                    self.entity(received, &entity.entity, entity.state).await?
+                }
                 Some(AnswerFrame::Page(page)) => self.page(received, page).await?,
                 Some(AnswerFrame::Failed(error)) => return Err(error.into()),
                 Some(AnswerFrame::End {}) => return Ok(()),
                 Some(AnswerFrame::Welcome(_)) => return Err(out_of_order("outcome, entity, page or end")),
                 Some(AnswerFrame::Image {}) => {
-                    return Err(Error::unsupported("protocol_unsupported", "the server sent an image, which protocol 1 reserves"));
+                    return Err(Error::unsupported(
+                        "protocol_unsupported",
+                        "the server sent an image, which protocol 1 reserves",
+                    ));
                 }
-                None => return Err(Error::transient("answer_truncated", "the answer ended without its end frame")),
+                None => {
+                    return Err(Error::transient(
+                        "answer_truncated",
+                        "the answer ended without its end frame",
+                    ));
+                }
             }
         }
     }
 
     async fn settle(&mut self, batch: &[OutboxEntry], outcomes: Vec<(Uuid, Outcome)>) -> Result<()> {
-        let numbers: BTreeMap<Uuid, u64> = batch.iter().map(|entry| (entry.mutation.id, entry.mutation.number)).collect();
+        let entries: BTreeMap<Uuid, &OutboxEntry> =
+            batch.iter().map(|entry| (entry.mutation.id, entry)).collect();
         let total = batch.len() as u64;
-        let last = batch.last().map(|entry| entry.mutation.entity.clone()).unwrap_or_default();
-        for outcomes in outcomes.chunks(500) {
-            let known: Vec<(u64, &Outcome)> =
-                outcomes.iter().filter_map(|(id, outcome)| Some((*numbers.get(id)?, outcome))).collect();
+        let last = batch
+            .last()
+            .map(|entry| entry.mutation.entity.clone())
+            .unwrap_or_default();
+        for outcomes in outcomes.chunks(self.syncer.limits.max_mutations.max(1)) {
+            let known = outcomes
+                .iter()
+                .filter_map(|(id, outcome)| Some((*entries.get(id)?, outcome)))
+                .collect::<Vec<_>>();
             let retry = super::settle::settle(self, &known).await?;
             if let Some(error) = retry {
                 self.note(error);
@@ -264,7 +338,13 @@ impl<'a> Run<'a> {
         *done += rows;
         let (done, total) = (*done, *total);
         let bytes = self.summary.bytes_received;
-        self.sink.progress(Progress { entity: name, phase: Phase::Pull, done, total, bytes });
+        self.sink.progress(Progress {
+            entity: name,
+            phase: Phase::Pull,
+            done,
+            total,
+            bytes,
+        });
         Ok(())
     }
 
@@ -276,23 +356,37 @@ impl<'a> Run<'a> {
 }
 
 fn out_of_order(wanted: &str) -> Error {
-    Error::corrupt("invalid_answer", format!("wanted {wanted}, found another frame; the server does not speak OnSync's protocol"))
+    Error::corrupt(
+        "invalid_answer",
+        format!("wanted {wanted}, found another frame; the server does not speak OnSync's protocol"),
+    )
 }
 
 /// The number up to which no outcome is missing and no waiting mutation refers to a create.
-async fn settled_to(tx: &mut dyn LocalTransaction, next_number: u64) -> Result<u64> {
-    let mut lowest = next_number;
-    let mut after: Option<Vec<u8>> = None;
+async fn settled_to(tx: &mut dyn LocalTransaction, next_number: u64, batch: &[OutboxEntry]) -> Result<u64> {
+    // The outbox is in order of numbers: what is behind this request's mutations has greater ones.
+    let first = tx.list::<OutboxEntry>(areas::OUTBOX, None, 1).await?;
+    let mut lowest = first
+        .first()
+        .map_or(next_number, |(_, entry)| entry.mutation.number);
+    let mut after = batch
+        .last()
+        .map(|entry| entry.mutation.number.to_be_bytes().to_vec());
+    let mut rest: Vec<OutboxEntry> = Vec::new();
     loop {
-        let found = tx.list::<OutboxEntry>(areas::OUTBOX, after.as_deref(), 500).await?;
-        let Some((last, _)) = found.last() else { return Ok(lowest - 1) };
-        after = Some(last.clone());
-        for (_, entry) in found {
-            lowest = lowest.min(entry.mutation.number);
-            for reference in &entry.mutation.references {
-                let created: Option<CreatedRecord> = tx.load(areas::CREATED, reference.created.as_bytes()).await?;
-                lowest = lowest.min(created.map_or(lowest, |created| created.number));
-            }
+        let entries = if rest.is_empty() { batch } else { rest.as_slice() };
+        for reference in entries.iter().flat_map(|entry| &entry.mutation.references) {
+            let created: Option<CreatedRecord> =
+                tx.load(areas::CREATED, reference.created.as_bytes()).await?;
+            lowest = lowest.min(created.map_or(lowest, |created| created.number));
         }
+        let found = tx
+            .list::<OutboxEntry>(areas::OUTBOX, after.as_deref(), 500)
+            .await?;
+        let Some((last, _)) = found.last() else {
+            return Ok(lowest.saturating_sub(1));
+        };
+        after = Some(last.clone());
+        rest = found.into_iter().map(|(_, entry)| entry).collect();
     }
 }

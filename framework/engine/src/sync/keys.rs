@@ -33,7 +33,11 @@ pub(super) struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    pub(super) async fn of(tx: &mut dyn LocalTransaction, schema: &'a Schema, entity: &'a EntitySchema) -> Result<Self> {
+    pub(super) async fn of(
+        tx: &mut dyn LocalTransaction,
+        schema: &'a Schema,
+        entity: &'a EntitySchema,
+    ) -> Result<Self> {
         let mut maps = vec![None; entity.attributes.len()];
         if entity.ids == Ids::Server {
             for index in entity.key_indexes() {
@@ -57,7 +61,11 @@ impl<'a> Keys<'a> {
 
     /// Whose map the attribute at this position goes through, if that map holds anything.
     fn map(&self, index: usize) -> Option<&'a str> {
-        self.maps.get(index).copied().flatten().filter(|name| self.used.contains(name))
+        self.maps
+            .get(index)
+            .copied()
+            .flatten()
+            .filter(|name| self.used.contains(name))
     }
 
     /// Whether any key or reference of this entity can differ between device and server.
@@ -66,20 +74,36 @@ impl<'a> Keys<'a> {
     }
 
     /// What the server calls the value at this position.
-    pub(super) async fn to_server(&self, tx: &mut dyn LocalTransaction, index: usize, value: &Value) -> Result<ServerValue> {
+    pub(super) async fn to_server(
+        &self,
+        tx: &mut dyn LocalTransaction,
+        index: usize,
+        value: &Value,
+    ) -> Result<ServerValue> {
         let known = ServerValue::Known(value.clone());
-        let Some(map) = self.map(index) else { return Ok(known) };
+        let Some(map) = self.map(index) else {
+            return Ok(known);
+        };
         let local = Key(vec![value.clone()]).to_bytes();
-        Ok(match tx.load::<MappedKey>(&areas::local_keys(map), &local).await? {
-            Some(MappedKey { server: Some(server), .. }) => ServerValue::Known(server.0.into_iter().next().unwrap_or_default()),
-            Some(MappedKey { created, server: None }) => ServerValue::Created(created),
-            None => known,
-        })
+        Ok(
+            match tx.load::<MappedKey>(&areas::local_keys(map), &local).await? {
+                Some(MappedKey {
+                    server: Some(server), ..
+                }) => ServerValue::Known(server.0.into_iter().next().unwrap_or_default()),
+                Some(MappedKey {
+                    created,
+                    server: None,
+                }) => ServerValue::Created(created),
+                None => known,
+            },
+        )
     }
 
     /// What the device calls the value at this position.
     async fn to_local(&self, tx: &mut dyn LocalTransaction, index: usize, value: Value) -> Result<Value> {
-        let Some(map) = self.map(index).filter(|_| !value.is_null()) else { return Ok(value) };
+        let Some(map) = self.map(index).filter(|_| !value.is_null()) else {
+            return Ok(value);
+        };
         let server = Key(vec![value.clone()]).to_bytes();
         Ok(match tx.load::<Key>(&areas::server_keys(map), &server).await? {
             Some(local) => local.0.into_iter().next().unwrap_or(value),
@@ -96,12 +120,19 @@ impl<'a> Keys<'a> {
         references: &mut Vec<Reference>,
     ) -> Result<Row> {
         let mut server = row.clone();
-        for index in positions.iter().copied().filter(|index| self.map(*index).is_some()) {
+        for index in positions
+            .iter()
+            .copied()
+            .filter(|index| self.map(*index).is_some())
+        {
             server[index] = match self.to_server(tx, index, &row[index]).await? {
                 ServerValue::Known(value) => value,
                 ServerValue::Created(created) => {
                     let attribute = self.entity.attributes[index].name.clone();
-                    if !references.iter().any(|reference| reference.attribute == attribute) {
+                    if !references
+                        .iter()
+                        .any(|reference| reference.attribute == attribute)
+                    {
                         references.push(Reference { attribute, created });
                     }
                     Value::Null
@@ -109,6 +140,12 @@ impl<'a> Keys<'a> {
             };
         }
         Ok(server)
+    }
+
+    /// A whole local row as the server names things; what it cannot name yet is null.
+    pub(super) async fn whole_row_to_server(&self, tx: &mut dyn LocalTransaction, row: &Row) -> Result<Row> {
+        let all: Vec<usize> = (0..row.len()).collect();
+        self.row_to_server(tx, row, &all, &mut Vec::new()).await
     }
 
     /// A server key as the device names it.
@@ -146,7 +183,12 @@ impl<'a> Keys<'a> {
     }
 
     /// Rewrites the rows and keys of a page, whose columns hold these positions, to local keys.
-    pub(super) async fn page_to_local(&self, tx: &mut dyn LocalTransaction, page: &mut Page, positions: &[usize]) -> Result<()> {
+    pub(super) async fn page_to_local(
+        &self,
+        tx: &mut dyn LocalTransaction,
+        page: &mut Page,
+        positions: &[usize],
+    ) -> Result<()> {
         if !self.translates() {
             return Ok(());
         }
@@ -164,7 +206,9 @@ impl<'a> Keys<'a> {
         }
         for list in [&mut page.deleted, &mut page.removed] {
             for key in list.iter_mut() {
-                *key = self.key_to_local(tx, std::mem::replace(key, Key(Vec::new()))).await?;
+                *key = self
+                    .key_to_local(tx, std::mem::replace(key, Key(Vec::new())))
+                    .await?;
             }
         }
         Ok(())
@@ -173,13 +217,21 @@ impl<'a> Keys<'a> {
     /// The local keys of visible rows whose *server* key lies in the range.
     pub(super) async fn keys_in(&self, tx: &mut dyn LocalTransaction, range: &KeyRange) -> Result<Vec<Key>> {
         let direct = tx.keys_in(self.entity, range).await?;
-        let mapped = self.entity.key_indexes().into_iter().any(|index| self.map(index).is_some());
+        let mapped = self
+            .entity
+            .key_indexes()
+            .into_iter()
+            .any(|index| self.map(index).is_some());
         if !mapped {
             return Ok(direct);
         }
         let mut found = BTreeSet::new();
         for key in direct.into_iter().chain(self.mapped_rows(tx).await?) {
-            if self.key_to_server(tx, &key).await?.is_some_and(|server| range.contains(&server)) {
+            if self
+                .key_to_server(tx, &key)
+                .await?
+                .is_some_and(|server| range.contains(&server))
+            {
                 found.insert(key);
             }
         }
@@ -198,7 +250,12 @@ impl<'a> Keys<'a> {
                     onsync_core::query::Comparison::Equal,
                     value,
                 );
-                rows.extend(tx.query(self.entity, &query).await?.iter().map(|row| self.entity.key_of(row)));
+                rows.extend(
+                    tx.query(self.entity, &query)
+                        .await?
+                        .iter()
+                        .map(|row| self.entity.key_of(row)),
+                );
             }
         }
         Ok(rows)
@@ -220,9 +277,21 @@ pub(super) async fn note_created(
     created: Uuid,
     number: u64,
 ) -> Result<()> {
-    let record = CreatedRecord { entity: entity.name.clone(), key: key.clone(), number };
+    let record = CreatedRecord {
+        entity: entity.name.clone(),
+        key: key.clone(),
+        number,
+    };
     tx.store(areas::CREATED, created.as_bytes(), &record).await?;
-    tx.store(&areas::local_keys(&entity.name), &key.to_bytes(), &MappedKey { created, server: None }).await
+    tx.store(
+        &areas::local_keys(&entity.name),
+        &key.to_bytes(),
+        &MappedKey {
+            created,
+            server: None,
+        },
+    )
+    .await
 }
 
 /// Notes the key the server issued, and rewrites references that arrived with it before. Knowing it already changes nothing.
@@ -232,15 +301,29 @@ pub(super) async fn note_issued(
     created: Uuid,
     server: &Key,
 ) -> Result<()> {
-    let Some(record) = tx.load::<CreatedRecord>(areas::CREATED, created.as_bytes()).await? else { return Ok(()) };
+    let Some(record) = tx
+        .load::<CreatedRecord>(areas::CREATED, created.as_bytes())
+        .await?
+    else {
+        return Ok(());
+    };
     let entity = schema.entity(&record.entity)?;
     let area = areas::local_keys(&entity.name);
     let known = tx.load::<MappedKey>(&area, &record.key.to_bytes()).await?;
     if known.is_some_and(|mapped| mapped.server.is_some()) {
         return Ok(());
     }
-    tx.store(&area, &record.key.to_bytes(), &MappedKey { created, server: Some(server.clone()) }).await?;
-    tx.store(&areas::server_keys(&entity.name), &server.to_bytes(), &record.key).await?;
+    tx.store(
+        &area,
+        &record.key.to_bytes(),
+        &MappedKey {
+            created,
+            server: Some(server.clone()),
+        },
+    )
+    .await?;
+    tx.store(&areas::server_keys(&entity.name), &server.to_bytes(), &record.key)
+        .await?;
     adopt_early_copy(tx, entity, &record.key, server).await?;
     for relation in schema.children_of(&entity.name) {
         let child = schema.entity(&relation.child)?;
@@ -250,16 +333,31 @@ pub(super) async fn note_issued(
 }
 
 /// A copy of the record that arrived under the server's key before the key was known here leaves: there is one local record.
-async fn adopt_early_copy(tx: &mut dyn LocalTransaction, entity: &EntitySchema, local: &Key, server: &Key) -> Result<()> {
+async fn adopt_early_copy(
+    tx: &mut dyn LocalTransaction,
+    entity: &EntitySchema,
+    local: &Key,
+    server: &Key,
+) -> Result<()> {
     if local == server {
         return Ok(());
     }
-    let early = tx.get(entity, std::slice::from_ref(server)).await?.pop().flatten();
+    let early = tx
+        .get(entity, std::slice::from_ref(server))
+        .await?
+        .pop()
+        .flatten();
     let Some(early) = early else { return Ok(()) };
-    let early_overlay = tx.overlays(entity, std::slice::from_ref(server)).await?.pop().flatten();
+    let early_overlay = tx
+        .overlays(entity, std::slice::from_ref(server))
+        .await?
+        .pop()
+        .flatten();
     tx.remove(entity, std::slice::from_ref(server)).await?;
     tx.remove_overlay(entity, server).await?;
-    let mut base = early_overlay.and_then(|overlay| overlay.base).unwrap_or_else(|| early.clone());
+    let mut base = early_overlay
+        .and_then(|overlay| overlay.base)
+        .unwrap_or_else(|| early.clone());
     let mut visible = tx.get(entity, std::slice::from_ref(local)).await?.pop().flatten();
     for index in 0..entity.attributes.len() {
         if entity.is_key(index) {
@@ -275,7 +373,12 @@ async fn adopt_early_copy(tx: &mut dyn LocalTransaction, entity: &EntitySchema, 
     if let Some(visible) = visible {
         put_row(tx, entity, visible).await?;
     }
-    if let Some(mut overlay) = tx.overlays(entity, std::slice::from_ref(local)).await?.pop().flatten() {
+    if let Some(mut overlay) = tx
+        .overlays(entity, std::slice::from_ref(local))
+        .await?
+        .pop()
+        .flatten()
+    {
         overlay.base = Some(base);
         tx.put_overlay(entity, &overlay).await?;
     }
@@ -298,7 +401,9 @@ async fn rewrite_references(
     server: &Key,
     local: &Key,
 ) -> Result<()> {
-    let (Some(index), [from], [to]) = (child.index_of(attribute), server.values(), local.values()) else { return Ok(()) };
+    let (Some(index), [from], [to]) = (child.index_of(attribute), server.values(), local.values()) else {
+        return Ok(());
+    };
     let query = onsync_core::query::Query::entity(&child.name).filter(
         attribute,
         onsync_core::query::Comparison::Equal,
@@ -307,7 +412,12 @@ async fn rewrite_references(
     for mut row in tx.query(child, &query).await? {
         let old = child.key_of(&row);
         row[index] = to.clone();
-        if let Some(mut overlay) = tx.overlays(child, std::slice::from_ref(&old)).await?.pop().flatten() {
+        if let Some(mut overlay) = tx
+            .overlays(child, std::slice::from_ref(&old))
+            .await?
+            .pop()
+            .flatten()
+        {
             tx.remove_overlay(child, &old).await?;
             if let Some(base) = overlay.base.as_mut().filter(|base| &base[index] == from) {
                 base[index] = to.clone();

@@ -1,7 +1,7 @@
 //! The durable lists of what a person may want to see: rejected changes, values in the bin, conflicts.
 
 use super::areas::{self, Areas, OutboxEntry, StoredCheckpoint};
-use super::{Limits, Syncer};
+use super::{Fence, Limits, Syncer};
 use onsync_core::conflict::Conflict;
 use onsync_core::mutation::{BinReason, MutationKind, Rejection};
 use onsync_core::store::local::{Access, LocalTransaction};
@@ -125,7 +125,12 @@ impl Syncer {
 
     async fn list<T: serde::de::DeserializeOwned>(&self, area: &str, limit: usize) -> Result<Vec<T>> {
         let mut tx = self.store.begin(Access::Read).await?;
-        Ok(tx.list(area, None, limit).await?.into_iter().map(|(_, entry)| entry).collect())
+        Ok(tx
+            .list(area, None, limit)
+            .await?
+            .into_iter()
+            .map(|(_, entry)| entry)
+            .collect())
     }
 
     /// Puts values into the bin.
@@ -138,17 +143,40 @@ impl Syncer {
         values: Fields,
     ) -> Result<()> {
         let id = self.runtime.sortable_uuid();
-        let entry = BinEntry { id, at: self.runtime.now(), entity: entity.to_owned(), key: key.clone(), reason, values };
+        let entry = BinEntry {
+            id,
+            at: self.runtime.now(),
+            entity: entity.to_owned(),
+            key: key.clone(),
+            reason,
+            values,
+        };
         tx.store(areas::BIN, id.as_bytes(), &entry).await
     }
 
-    /// Empties the bin of what is older or more than the limits allow, oldest first.
+    /// Empties the bin of what is older or more than the limits allow, oldest first. `grown` says that something was put there.
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) async fn trim_bin(&self, tx: &mut dyn LocalTransaction) -> Result<()> {
-        let Limits { bin_days, bin_bytes, .. } = self.limits;
-        let oldest = self.runtime.now().count().saturating_sub(i64::from(bin_days) * 86_400_000_000);
+    pub(crate) async fn trim_bin(&self, fence: Fence, grown: bool) -> Result<()> {
+        let Limits {
+            bin_days, bin_bytes, ..
+        } = self.limits;
+        let oldest = self
+            .runtime
+            .now()
+            .count()
+            .saturating_sub(i64::from(bin_days) * 86_400_000_000);
+        let mut tx = self.store.begin(Access::Read).await?;
+        let first = tx.list::<BinEntry>(areas::BIN, None, 1).await?;
+        if first
+            .first()
+            .is_none_or(|(_, entry)| !grown && entry.at.count() >= oldest)
+        {
+            return Ok(());
+        }
+        drop(tx);
+        let mut tx = self.begin(fence, false).await?;
         let entries = tx.area_scan(areas::BIN, None, usize::MAX).await?;
         let mut size: u64 = entries.iter().map(|(_, bytes)| bytes.len() as u64).sum();
         for (key, bytes) in entries {
@@ -159,6 +187,6 @@ impl Syncer {
             size -= bytes.len() as u64;
             tx.area_remove(areas::BIN, &key).await?;
         }
-        Ok(())
+        tx.commit().await
     }
 }

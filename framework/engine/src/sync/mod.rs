@@ -13,8 +13,10 @@
 
 mod apply;
 mod areas;
+mod conflicts;
 mod cut;
 mod exchange;
+mod freeze;
 mod keys;
 mod lists;
 mod page_write;
@@ -158,7 +160,16 @@ impl Syncer {
         limits: Limits,
     ) -> Self {
         let page_rows = Arc::new(AtomicU32::new(limits.page_rows));
-        Self { store, transport, runtime, credentials: None, schema, patterns, limits, page_rows }
+        Self {
+            store,
+            transport,
+            runtime,
+            credentials: None,
+            schema,
+            patterns,
+            limits,
+            page_rows,
+        }
     }
 
     /// Takes over syncing: called with the store's sync lock held. Every write of a step checks the fence number returned here, so
@@ -167,7 +178,8 @@ impl Syncer {
     /// # Errors
     /// Those of the store.
     pub async fn take_over(&self) -> Result<Fence> {
-        let mut tx = self.store.begin(Access::Sync { durable: true }).await?;
+        // A loss of power ends every holder, so the number need not outlive one.
+        let mut tx = self.store.begin(Access::Sync { durable: false }).await?;
         let fence = tx.next_fence().await?;
         tx.commit().await?;
         Ok(fence)
@@ -200,7 +212,10 @@ impl Syncer {
     /// The pattern of an entity.
     pub(crate) fn pattern(&self, entity: &str) -> Result<&dyn SyncPattern> {
         self.patterns.get(entity).map(AsRef::as_ref).ok_or_else(|| {
-            Error::fatal("unknown_entity", format!("entity `{entity}` has no pattern; configure one under entities.{entity}"))
+            Error::fatal(
+                "unknown_entity",
+                format!("entity `{entity}` has no pattern; configure one under entities.{entity}"),
+            )
         })
     }
 

@@ -3,9 +3,10 @@
 //! Clean records take what arrives, in bulk. For dirty ones the pattern decides, inside the transaction that writes.
 
 use super::areas::{self, Areas, OutboxEntry, entity_key};
+use super::conflicts::record_conflict;
 use super::exchange::Run;
 use super::keys::{Keys, note_issued, put_row};
-use super::settle::{record_conflict, same};
+use super::settle::same;
 use onsync_core::mutation::BinReason;
 use onsync_core::page::{KeyRange, Page, PageKind};
 use onsync_core::pattern::{Action, DirtyRecord, InFlight, Incoming, ViewNeed};
@@ -29,7 +30,11 @@ enum Arrival {
 }
 
 impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
-    pub(super) fn new(run: &'a mut Run<'r>, tx: &'a mut (dyn LocalTransaction + 't), entity: &'a EntitySchema) -> Self {
+    pub(super) fn new(
+        run: &'a mut Run<'r>,
+        tx: &'a mut (dyn LocalTransaction + 't),
+        entity: &'a EntitySchema,
+    ) -> Self {
         Self { run, tx, entity }
     }
 
@@ -38,14 +43,23 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
         for (created, key) in std::mem::take(&mut page.created) {
             note_issued(self.tx, &schema, created, &key).await?;
         }
-        let positions: Vec<usize> =
-            (0..self.entity.attributes.len()).filter(|index| !self.entity.attributes[*index].local).collect();
+        let positions: Vec<usize> = (0..self.entity.attributes.len())
+            .filter(|index| !self.entity.attributes[*index].local)
+            .collect();
         let keys = Keys::of(self.tx, &schema, self.entity).await?;
         keys.page_to_local(self.tx, &mut page, &positions).await?;
         let page_keys = self.page_keys(&page, &positions);
         let mut gone = self.absent(&keys, &page, &page_keys).await?;
-        gone.extend(std::mem::take(&mut page.deleted).into_iter().map(|key| (key, Arrival::Deleted)));
-        gone.extend(std::mem::take(&mut page.removed).into_iter().map(|key| (key, Arrival::Removed)));
+        gone.extend(
+            std::mem::take(&mut page.deleted)
+                .into_iter()
+                .map(|key| (key, Arrival::Deleted)),
+        );
+        gone.extend(
+            std::mem::take(&mut page.removed)
+                .into_iter()
+                .map(|key| (key, Arrival::Removed)),
+        );
         let dirty = self.dirty(&page, &page_keys, &gone).await?;
         if !dirty.is_empty() {
             self.plan_rows(&mut page, &positions, &page_keys, &dirty).await?;
@@ -63,19 +77,35 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
             .filter_map(|index| positions.iter().position(|position| *position == index))
             .collect();
         (0..page.rows.len())
-            .map(|row| Key(columns.iter().map(|column| page.rows.value(row, *column)).collect()))
+            .map(|row| {
+                Key(columns
+                    .iter()
+                    .map(|column| page.rows.value(row, *column))
+                    .collect())
+            })
             .collect()
     }
 
     /// Records that stand here, in the range of a snapshot page, and not in the page: they do not exist any more.
-    async fn absent(&mut self, keys: &Keys<'_>, page: &Page, page_keys: &[Key]) -> Result<Vec<(Key, Arrival)>> {
-        let PageKind::Snapshot(range) = &page.kind else { return Ok(Vec::new()) };
+    async fn absent(
+        &mut self,
+        keys: &Keys<'_>,
+        page: &Page,
+        page_keys: &[Key],
+    ) -> Result<Vec<(Key, Arrival)>> {
+        let PageKind::Snapshot(range) = &page.kind else {
+            return Ok(Vec::new());
+        };
         let here = keys.keys_in(self.tx, range).await?;
         if here.is_empty() {
             return Ok(Vec::new());
         }
         let named: std::collections::HashSet<&Key> = page_keys.iter().collect();
-        Ok(here.into_iter().filter(|key| !named.contains(key)).map(|key| (key, Arrival::Deleted)).collect())
+        Ok(here
+            .into_iter()
+            .filter(|key| !named.contains(key))
+            .map(|key| (key, Arrival::Deleted))
+            .collect())
     }
 
     /// The overlays of records the page is about.
@@ -86,13 +116,23 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
         gone: &[(Key, Arrival)],
     ) -> Result<BTreeMap<Key, Overlay>> {
         let pattern = self.run.syncer.pattern(&page.entity)?;
-        if pattern.view() == ViewNeed::Nothing || self.tx.overlays_in(self.entity, &KeyRange::all(), 1).await?.is_empty() {
+        if pattern.view() == ViewNeed::Nothing
+            || self
+                .tx
+                .overlays_in(self.entity, &KeyRange::all(), 1)
+                .await?
+                .is_empty()
+        {
             return Ok(BTreeMap::new());
         }
         let mut named: Vec<Key> = page_keys.to_vec();
         named.extend(gone.iter().map(|(key, _)| key.clone()));
         let found = self.tx.overlays(self.entity, &named).await?;
-        Ok(named.into_iter().zip(found).filter_map(|(key, overlay)| Some((key, overlay?))).collect())
+        Ok(named
+            .into_iter()
+            .zip(found)
+            .filter_map(|(key, overlay)| Some((key, overlay?)))
+            .collect())
     }
 
     /// Lets the pattern decide about dirty records the page has rows of, and takes these rows out of the page.
@@ -107,7 +147,12 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
         for (row, key) in page_keys.iter().enumerate() {
             let Some(overlay) = dirty.get(key) else { continue };
             keep[row] = false;
-            let mine = self.tx.get(self.entity, std::slice::from_ref(key)).await?.pop().flatten();
+            let mine = self
+                .tx
+                .get(self.entity, std::slice::from_ref(key))
+                .await?
+                .pop()
+                .flatten();
             let local = mine.as_ref().or(overlay.base.as_ref());
             let mut incoming: Row = match local {
                 Some(local) => local.clone(),
@@ -117,23 +162,39 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
                 incoming[*index] = page.rows.value(row, column);
             }
             self.run.summary.received += 1;
-            self.plan(overlay.clone(), mine, Arrival::Row(incoming), &page.kind).await?;
+            self.plan(overlay.clone(), mine, Arrival::Row(incoming), &page.kind)
+                .await?;
         }
         page.rows.retain(&keep);
         Ok(())
     }
 
     /// Lets the pattern decide about one dirty record and performs what it says.
-    async fn plan(&mut self, mut overlay: Overlay, mine: Option<Row>, arrival: Arrival, kind: &PageKind) -> Result<()> {
+    async fn plan(
+        &mut self,
+        mut overlay: Overlay,
+        mine: Option<Row>,
+        arrival: Arrival,
+        kind: &PageKind,
+    ) -> Result<()> {
         let entity = self.entity;
         let in_flight = self.in_flight(&overlay).await?;
-        let dirty = DirtyRecord { entity, base: overlay.base.as_ref(), mine: mine.as_ref(), in_flight: in_flight.as_ref() };
+        let dirty = DirtyRecord {
+            entity,
+            base: overlay.base.as_ref(),
+            mine: mine.as_ref(),
+            in_flight: in_flight.as_ref(),
+        };
         let incoming = match &arrival {
             Arrival::Row(row) => Incoming::Row(row),
             Arrival::Deleted => Incoming::Deleted,
             Arrival::Removed => Incoming::Removed,
         };
-        let action = self.run.syncer.pattern(&entity.name)?.plan(&dirty, incoming, kind);
+        let action = self
+            .run
+            .syncer
+            .pattern(&entity.name)?
+            .plan(&dirty, incoming, kind);
         let row = match arrival {
             Arrival::Row(row) => Some(row),
             Arrival::Deleted | Arrival::Removed => None,
@@ -173,7 +234,10 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
         let Some(mine) = mine else { return Ok(()) };
         self.run.summary.discarded += 1;
         let values = self.entity.fields(mine);
-        self.run.syncer.discard(self.tx, &self.entity.name, key, reason, values).await
+        self.run
+            .syncer
+            .discard(self.tx, &self.entity.name, key, reason, values)
+            .await
     }
 
     /// The record takes what arrives, or leaves; it is clean from now on.
@@ -182,7 +246,9 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
             Some(row) => put_row(self.tx, self.entity, row).await?,
             None => {
                 self.run.summary.removed += 1;
-                self.tx.remove(self.entity, std::slice::from_ref(&overlay.key)).await?;
+                self.tx
+                    .remove(self.entity, std::slice::from_ref(&overlay.key))
+                    .await?;
             }
         }
         if overlay.state == RecordState::Rejected {
@@ -193,9 +259,14 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
 
     async fn in_flight(&mut self, overlay: &Overlay) -> Result<Option<InFlight>> {
         let key = entity_key(&self.entity.name, &overlay.key.to_bytes());
-        let Some(number) = self.tx.area_get(areas::IN_FLIGHT, &key).await? else { return Ok(None) };
+        let Some(number) = self.tx.area_get(areas::IN_FLIGHT, &key).await? else {
+            return Ok(None);
+        };
         let entry: Option<OutboxEntry> = self.tx.load(areas::OUTBOX, &number).await?;
-        Ok(entry.map(|entry| InFlight { kind: entry.mutation.kind, values: entry.values }))
+        Ok(entry.map(|entry| InFlight {
+            kind: entry.mutation.kind,
+            values: entry.values,
+        }))
     }
 
     /// Writes the rows of clean records; a whole refresh writes only those that differ.
@@ -212,13 +283,20 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
                 .enumerate()
                 .map(|(row, found)| {
                     found.as_ref().is_none_or(|found| {
-                        positions.iter().enumerate().any(|(column, index)| found[*index] != page.rows.value(row, column))
+                        positions
+                            .iter()
+                            .enumerate()
+                            .any(|(column, index)| found[*index] != page.rows.value(row, column))
                     })
                 })
                 .collect();
             page.rows.retain(&keep);
         }
-        if page.rows.is_empty() { Ok(()) } else { self.tx.put(self.entity, positions, &page.rows).await }
+        if page.rows.is_empty() {
+            Ok(())
+        } else {
+            self.tx.put(self.entity, positions, &page.rows).await
+        }
     }
 
     /// Removes records: clean ones in bulk, dirty ones as the pattern decides. Records the server never had stay.
@@ -235,7 +313,12 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
                 None => clean.push(key),
                 Some(overlay) if snapshot && overlay.base.is_none() => {}
                 Some(overlay) => {
-                    let mine = self.tx.get(self.entity, std::slice::from_ref(&key)).await?.pop().flatten();
+                    let mine = self
+                        .tx
+                        .get(self.entity, std::slice::from_ref(&key))
+                        .await?
+                        .pop()
+                        .flatten();
                     self.plan(overlay.clone(), mine, arrival, kind).await?;
                 }
             }

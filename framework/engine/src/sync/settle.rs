@@ -3,41 +3,56 @@
 //! An outcome counts once: its outbox entry leaves in the same transaction, and an outcome without entry changes nothing.
 
 use super::areas::{self, Areas, OutboxEntry, entity_key};
+use super::conflicts;
 use super::cut::forget_rejections;
 use super::exchange::Run;
+use super::freeze::version;
 use super::keys::{Keys, note_issued, put_row};
 use super::lists::RejectedEntry;
-use onsync_core::conflict::Conflict;
-use onsync_core::mutation::{BinReason, ConflictKind, MutationKind, Outcome, Rejection, ServerRecord};
+use onsync_core::mutation::{BinReason, MutationKind, Outcome, Rejection, ServerRecord};
 use onsync_core::pattern::{DirtyRecord, InFlight, Settlement};
 use onsync_core::query::{Comparison, Query};
-use onsync_core::schema::EntitySchema;
+use onsync_core::schema::{EntitySchema, Ids};
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState};
-use onsync_core::{Error, Fields, Result, Row, Value};
+use onsync_core::{Error, Key, Result, Row, Value};
+use std::collections::{BTreeMap, HashMap};
 
 /// The record an outcome is about, as it stands in the transaction.
-struct Subject<'a> {
-    entity: &'a EntitySchema,
-    entry: OutboxEntry,
-    overlay: Option<Overlay>,
-    mine: Option<Row>,
+pub(super) struct Subject<'a> {
+    pub(super) entity: &'a EntitySchema,
+    pub(super) entry: &'a OutboxEntry,
+    pub(super) overlay: Option<Overlay>,
+    pub(super) mine: Option<Row>,
 }
 
-/// Settles outcomes by mutation number. An error that asks to send again later is returned beside the result.
-pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(u64, &Outcome)]) -> Result<Option<Error>> {
+/// Settles outcomes of mutations. An error that asks to send again later is returned beside the result.
+pub(super) async fn settle(
+    run: &mut Run<'_>,
+    outcomes: &[(&OutboxEntry, &Outcome)],
+) -> Result<Option<Error>> {
     let syncer = run.syncer;
     let mut tx = syncer.begin(run.fence, true).await?;
+    run.lists_rejections = !tx.area_scan(areas::REJECTED, None, 1).await?.is_empty();
+    let mut seen = Seen::ahead(run, tx.as_mut(), outcomes).await?;
     let mut retry = None;
-    for (number, outcome) in outcomes {
-        let number = number.to_be_bytes();
-        let Some(entry) = tx.load::<OutboxEntry>(areas::OUTBOX, &number).await? else { continue };
+    for (entry, outcome) in outcomes {
+        let number = entry.mutation.number.to_be_bytes();
+        if tx.area_get(areas::OUTBOX, &number).await?.is_none() {
+            continue;
+        }
         let entity = syncer.schema.entity(&entry.mutation.entity)?;
-        let key = std::slice::from_ref(&entry.key);
-        let overlay = tx.overlays(entity, key).await?.pop().flatten();
-        let mine = tx.get(entity, key).await?.pop().flatten();
-        let in_flight = InFlight { kind: entry.mutation.kind, values: entry.values.clone() };
+        let (overlay, mine) = seen.take(tx.as_mut(), entity, &entry.key).await?;
+        let in_flight = InFlight {
+            kind: entry.mutation.kind,
+            values: entry.values.clone(),
+        };
         let base = overlay.as_ref().and_then(|overlay| overlay.base.as_ref());
-        let dirty = DirtyRecord { entity, base, mine: mine.as_ref(), in_flight: Some(&in_flight) };
+        let dirty = DirtyRecord {
+            entity,
+            base,
+            mine: mine.as_ref(),
+            in_flight: Some(&in_flight),
+        };
         let settlement = syncer.pattern(&entity.name)?.settle(&dirty, outcome);
         if let Settlement::Retry = settlement {
             if let Outcome::Retry(reason) = outcome {
@@ -46,16 +61,66 @@ pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(u64, &Outcome)]) -> R
             continue;
         }
         tx.area_remove(areas::OUTBOX, &number).await?;
-        tx.area_remove(areas::IN_FLIGHT, &entity_key(&entity.name, &entry.key.to_bytes())).await?;
-        let subject = Subject { entity, entry, overlay, mine };
-        if let Settlement::Unknown = settlement {
-            unknown(run, tx.as_mut(), subject).await?;
-            continue;
-        }
+        tx.area_remove(areas::IN_FLIGHT, &entity_key(&entity.name, &entry.key.to_bytes()))
+            .await?;
+        let subject = Subject {
+            entity,
+            entry,
+            overlay,
+            mine,
+        };
         perform(run, tx.as_mut(), subject, settlement, outcome).await?;
     }
     tx.commit().await?;
     Ok(retry)
+}
+
+/// What the outcomes are about, read at once where no outcome can touch another one's record.
+struct Seen(HashMap<(String, Key), (Option<Overlay>, Option<Row>)>);
+
+impl Seen {
+    async fn ahead(
+        run: &Run<'_>,
+        tx: &mut dyn LocalTransaction,
+        outcomes: &[(&OutboxEntry, &Outcome)],
+    ) -> Result<Self> {
+        let mut seen = HashMap::new();
+        let mut by_entity: BTreeMap<&str, Vec<Key>> = BTreeMap::new();
+        let mut issues = false;
+        for (entry, _) in outcomes {
+            let ids = run.syncer.schema.entity(&entry.mutation.entity)?.ids;
+            issues |= ids == Ids::Server && entry.mutation.kind == MutationKind::Create;
+            let keys = by_entity.entry(&entry.mutation.entity).or_default();
+            keys.push(entry.key.clone());
+        }
+        for (name, keys) in by_entity {
+            let entity = run.syncer.schema.entity(name)?;
+            // A key that the server issued rewrites references in other records.
+            if run.lists_rejections || issues {
+                continue;
+            }
+            let overlays = tx.overlays(entity, &keys).await?;
+            let rows = tx.get(entity, &keys).await?;
+            for ((key, overlay), row) in keys.into_iter().zip(overlays).zip(rows) {
+                seen.insert((name.to_owned(), key), (overlay, row));
+            }
+        }
+        Ok(Self(seen))
+    }
+
+    async fn take(
+        &mut self,
+        tx: &mut dyn LocalTransaction,
+        entity: &EntitySchema,
+        key: &Key,
+    ) -> Result<(Option<Overlay>, Option<Row>)> {
+        if let Some(found) = self.0.remove(&(entity.name.clone(), key.clone())) {
+            return Ok(found);
+        }
+        let key = std::slice::from_ref(key);
+        let overlay = tx.overlays(entity, key).await?.pop().flatten();
+        Ok((overlay, tx.get(entity, key).await?.pop().flatten()))
+    }
 }
 
 async fn perform(
@@ -73,7 +138,10 @@ async fn perform(
         }
         Settlement::Discard(reason) => {
             run.summary.discarded += 1;
-            discard(run, tx, subject, reason).await
+            match made_again(run, tx, &subject).await? {
+                Some(base) => give_way(run, tx, subject, reason, base).await,
+                None => discard(run, tx, subject, reason).await,
+            }
         }
         Settlement::Forget => {
             run.summary.applied += 1;
@@ -81,13 +149,15 @@ async fn perform(
         }
         Settlement::Reject(rejection) => {
             run.summary.rejected += 1;
+            run.lists_rejections = true;
             reject(tx, subject, areas::REJECTED, rejection).await
         }
         Settlement::Conflict(kind) => {
             run.summary.conflicts += 1;
-            conflict(run, tx, subject, kind, outcome).await
+            conflicts::found(run, tx, subject, kind, outcome).await
         }
-        Settlement::Retry | Settlement::Unknown => Ok(()),
+        Settlement::Unknown => unknown(run, tx, subject).await,
+        Settlement::Retry => Ok(()),
     }
 }
 
@@ -98,7 +168,9 @@ fn as_sent(subject: &Subject<'_>) -> Option<Row> {
         return None;
     }
     let base = subject.overlay.as_ref().and_then(|overlay| overlay.base.clone());
-    let mut row = base.or_else(|| subject.mine.clone()).unwrap_or_else(|| vec![Value::Null; entity.attributes.len()]);
+    let mut row = base
+        .or_else(|| subject.mine.clone())
+        .unwrap_or_else(|| vec![Value::Null; entity.attributes.len()]);
     for (index, value) in entity.key_indexes().into_iter().zip(&subject.entry.key.0) {
         row[index] = value.clone();
     }
@@ -112,44 +184,64 @@ fn as_sent(subject: &Subject<'_>) -> Option<Row> {
 
 /// Whether two rows agree in everything that travels.
 pub(super) fn same(entity: &EntitySchema, a: &Row, b: &Row) -> bool {
-    entity.attributes.iter().enumerate().all(|(index, attribute)| attribute.local || a.get(index) == b.get(index))
+    entity
+        .attributes
+        .iter()
+        .enumerate()
+        .all(|(index, attribute)| attribute.local || a.get(index) == b.get(index))
 }
 
 /// A record as the server has it, as a full local row; attributes that do not travel keep their local value.
-async fn stored_row(
+pub(super) async fn stored_row(
+    run: &Run<'_>,
     tx: &mut dyn LocalTransaction,
-    keys: &Keys<'_>,
     entity: &EntitySchema,
     stored: &ServerRecord,
     local: Option<&Row>,
 ) -> Result<Row> {
-    let row = entity.row(&stored.fields)?;
-    let mut row = keys.row_to_local(tx, row).await?;
-    for (index, _) in entity.attributes.iter().enumerate().filter(|(_, attribute)| attribute.local) {
-        row[index] = local.and_then(|local| local.get(index)).cloned().unwrap_or_default();
+    let keys = Keys::of(tx, &run.syncer.schema, entity).await?;
+    let mut row = keys.row_to_local(tx, entity.row(&stored.fields)?).await?;
+    for (index, _) in entity
+        .attributes
+        .iter()
+        .enumerate()
+        .filter(|(_, attribute)| attribute.local)
+    {
+        row[index] = local
+            .and_then(|local| local.get(index))
+            .cloned()
+            .unwrap_or_default();
     }
     Ok(row)
 }
 
-async fn acknowledge(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, subject: Subject<'_>, outcome: &Outcome) -> Result<()> {
+async fn acknowledge(
+    run: &mut Run<'_>,
+    tx: &mut dyn LocalTransaction,
+    subject: Subject<'_>,
+    outcome: &Outcome,
+) -> Result<()> {
     run.summary.applied += 1;
     let (schema, entity) = (&run.syncer.schema, subject.entity);
-    let Outcome::Applied { key, stored, gone } = outcome else { return Ok(()) };
+    let Outcome::Applied { key, stored, gone } = outcome else {
+        return Ok(());
+    };
     let created = subject.entry.mutation.kind == MutationKind::Create;
     if let Some(server) = key.as_ref().filter(|_| created) {
         note_issued(tx, schema, subject.entry.mutation.id, server).await?;
     }
-    if created {
+    if created && run.lists_rejections {
         release_children(run, tx, &subject).await?;
     }
-    forget_rejections(tx, entity, &subject.entry.key).await?;
+    if run.lists_rejections {
+        forget_rejections(tx, entity, &subject.entry.key).await?;
+    }
     if *gone && subject.entry.mutation.kind != MutationKind::Delete {
         return discard_later_edits(run, tx, subject, BinReason::Gone).await;
     }
     let sent = as_sent(&subject);
-    let keys = Keys::of(tx, schema, entity).await?;
     let base = match stored {
-        Some(stored) => Some(stored_row(tx, &keys, entity, stored, subject.mine.as_ref()).await?),
+        Some(stored) => Some(stored_row(run, tx, entity, stored, subject.mine.as_ref()).await?),
         None => sent.clone(),
     };
     let Some(mut overlay) = subject.overlay else {
@@ -160,7 +252,10 @@ async fn acknowledge(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, subject: 
         };
     };
     let visible = adopt(entity, subject.mine.as_ref(), sent.as_ref(), base.as_ref());
-    if let Some(visible) = visible.as_ref().filter(|visible| Some(*visible) != subject.mine.as_ref()) {
+    if let Some(visible) = visible
+        .as_ref()
+        .filter(|visible| Some(*visible) != subject.mine.as_ref())
+    {
         put_row(tx, entity, visible.clone()).await?;
     }
     let clean = match (&visible, &base) {
@@ -171,16 +266,24 @@ async fn acknowledge(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, subject: 
     if clean {
         return tx.remove_overlay(entity, &overlay.key).await;
     }
-    overlay.acknowledged_to = overlay.acknowledged_to.max(subject.entry.edit).min(overlay.edit.saturating_sub(1));
+    overlay.acknowledged_to = overlay
+        .acknowledged_to
+        .max(subject.entry.edit)
+        .min(overlay.edit.saturating_sub(1));
     overlay.base = base;
     overlay.state = RecordState::Waiting;
     tx.put_overlay(entity, &overlay).await
 }
 
-/// What the app sees after an acknowledgement: attributes it has not edited since take what the server stored.
+/// What the app sees after an acknowledgement: attributes it has not edited since take what the server stored. A record whose
+/// delete was applied, and that somebody has made again since, is there again.
 fn adopt(entity: &EntitySchema, mine: Option<&Row>, sent: Option<&Row>, stored: Option<&Row>) -> Option<Row> {
-    let mine = mine?;
-    let (Some(sent), Some(stored)) = (sent, stored) else { return Some(mine.clone()) };
+    let Some(mine) = mine else {
+        return stored.filter(|_| sent.is_none()).cloned();
+    };
+    let (Some(sent), Some(stored)) = (sent, stored) else {
+        return Some(mine.clone());
+    };
     let mut visible = stored.clone();
     for index in (0..visible.len()).filter(|index| mine[*index] != sent[*index]) {
         for member in entity.together_with(index) {
@@ -209,7 +312,46 @@ async fn discard_later_edits(
     remove(tx, &subject).await
 }
 
-async fn discard(run: &Run<'_>, tx: &mut dyn LocalTransaction, subject: Subject<'_>, reason: BinReason) -> Result<()> {
+/// The record's content on the server, where the mutation is answered *gone* and a page has brought the record since it was cut: it
+/// was deleted, and made again. Had it been deleted after that page, the deletion would lie behind the checkpoint and arrive.
+async fn made_again(
+    run: &Run<'_>,
+    tx: &mut dyn LocalTransaction,
+    subject: &Subject<'_>,
+) -> Result<Option<Row>> {
+    let Some(base) = subject.overlay.as_ref().and_then(|overlay| overlay.base.as_ref()) else {
+        return Ok(None);
+    };
+    let keys = Keys::of(tx, &run.syncer.schema, subject.entity).await?;
+    let row = keys.whole_row_to_server(tx, base).await?;
+    let now = version(subject.entity, &subject.entry.columns, &row);
+    Ok((subject.entry.mutation.base_version != Some(now)).then(|| base.clone()))
+}
+
+/// The record takes the server's content; the edits go to the bin.
+async fn give_way(
+    run: &Run<'_>,
+    tx: &mut dyn LocalTransaction,
+    subject: Subject<'_>,
+    reason: BinReason,
+    base: Row,
+) -> Result<()> {
+    let (entity, key) = (subject.entity, &subject.entry.key);
+    if let Some(mine) = subject.mine {
+        run.syncer
+            .discard(tx, &entity.name, key, reason, entity.fields(mine))
+            .await?;
+    }
+    put_row(tx, entity, base).await?;
+    tx.remove_overlay(entity, key).await
+}
+
+async fn discard(
+    run: &Run<'_>,
+    tx: &mut dyn LocalTransaction,
+    subject: Subject<'_>,
+    reason: BinReason,
+) -> Result<()> {
     let entity = subject.entity;
     if subject.overlay.is_none() {
         // A page has taken the edits to the bin already, and what is here is the server's.
@@ -221,14 +363,17 @@ async fn discard(run: &Run<'_>, tx: &mut dyn LocalTransaction, subject: Subject<
         None => None,
     };
     if let Some(values) = values {
-        run.syncer.discard(tx, &entity.name, &subject.entry.key, reason, values).await?;
+        run.syncer
+            .discard(tx, &entity.name, &subject.entry.key, reason, values)
+            .await?;
     }
     forget_rejections(tx, entity, &subject.entry.key).await?;
     remove(tx, &subject).await
 }
 
 async fn remove(tx: &mut dyn LocalTransaction, subject: &Subject<'_>) -> Result<()> {
-    tx.remove(subject.entity, std::slice::from_ref(&subject.entry.key)).await?;
+    tx.remove(subject.entity, std::slice::from_ref(&subject.entry.key))
+        .await?;
     tx.remove_overlay(subject.entity, &subject.entry.key).await
 }
 
@@ -240,20 +385,35 @@ async fn forget(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, subject: Subje
         _ => false,
     };
     if edited {
-        let outcome = Outcome::Applied { key: None, stored: None, gone: false };
+        let outcome = Outcome::Applied {
+            key: None,
+            stored: None,
+            gone: false,
+        };
         run.summary.applied -= 1;
         return acknowledge(run, tx, subject, &outcome).await;
     }
     remove(tx, &subject).await
 }
 
-async fn reject(tx: &mut dyn LocalTransaction, subject: Subject<'_>, area: &str, rejection: Rejection) -> Result<()> {
-    let entry = RejectedEntry::of(&subject.entry, rejection);
+async fn reject(
+    tx: &mut dyn LocalTransaction,
+    subject: Subject<'_>,
+    area: &str,
+    rejection: Rejection,
+) -> Result<()> {
+    let entry = RejectedEntry::of(subject.entry, rejection);
     forget_rejections(tx, subject.entity, &subject.entry.key).await?;
     tx.store(area, &entry.number.to_be_bytes(), &entry).await?;
-    let Some(mut overlay) = subject.overlay else { return Ok(()) };
+    let Some(mut overlay) = subject.overlay else {
+        return Ok(());
+    };
     overlay.acknowledged_to = overlay.acknowledged_to.max(subject.entry.edit);
-    overlay.state = if overlay.is_waiting() { RecordState::Waiting } else { RecordState::Rejected };
+    overlay.state = if overlay.is_waiting() {
+        RecordState::Waiting
+    } else {
+        RecordState::Rejected
+    };
     tx.put_overlay(subject.entity, &overlay).await
 }
 
@@ -270,54 +430,11 @@ async fn unknown(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, subject: Subj
     reject(tx, subject, areas::UNKNOWN, rejection).await
 }
 
-async fn conflict(
-    run: &mut Run<'_>,
-    tx: &mut dyn LocalTransaction,
-    subject: Subject<'_>,
-    kind: ConflictKind,
-    outcome: &Outcome,
-) -> Result<()> {
-    let entity = subject.entity;
-    let keys = Keys::of(tx, &run.syncer.schema, entity).await?;
-    let theirs = match outcome {
-        Outcome::Conflict { theirs: Some(stored), .. } => {
-            Some(stored_row(tx, &keys, entity, stored, subject.mine.as_ref()).await?)
-        }
-        _ => None,
-    };
-    let Some(overlay) = subject.overlay else { return Ok(()) };
-    let mine = subject.mine.map(|row| entity.fields(row));
-    record_conflict(run, tx, entity, overlay, kind, mine, theirs).await
-}
-
-/// Stores a conflict; the record keeps showing mine and is not sent until it is resolved.
-pub(super) async fn record_conflict(
-    run: &Run<'_>,
-    tx: &mut dyn LocalTransaction,
-    entity: &EntitySchema,
-    mut overlay: Overlay,
-    kind: ConflictKind,
-    mine: Option<Fields>,
-    theirs: Option<Row>,
-) -> Result<()> {
-    let conflict = Conflict {
-        id: run.syncer.runtime.random_uuid(),
-        entity: entity.name.clone(),
-        key: overlay.key.clone(),
-        kind,
-        base: overlay.base.take().map(|row| entity.fields(row)),
-        mine,
-        theirs: theirs.clone().map(|row| entity.fields(row)),
-    };
-    tx.store(areas::CONFLICT, &entity_key(&entity.name, &overlay.key.to_bytes()), &conflict).await?;
-    overlay.base = theirs;
-    overlay.state = RecordState::Conflicted;
-    tx.put_overlay(entity, &overlay).await
-}
-
 /// Children that were refused because this record was missing are sent again.
 async fn release_children(run: &Run<'_>, tx: &mut dyn LocalTransaction, subject: &Subject<'_>) -> Result<()> {
-    let listed = tx.list::<RejectedEntry>(areas::REJECTED, None, usize::MAX).await?;
+    let listed = tx
+        .list::<RejectedEntry>(areas::REJECTED, None, usize::MAX)
+        .await?;
     if !listed.iter().any(|(_, entry)| waits_for_parent(entry)) {
         return Ok(());
     }
@@ -328,13 +445,19 @@ async fn release_children(run: &Run<'_>, tx: &mut dyn LocalTransaction, subject:
         let query = Query::entity(&child.name).filter(&relation.attribute, Comparison::Equal, value);
         for row in tx.query(child, &query).await? {
             let key = child.key_of(&row);
-            let Some((number, _)) =
-                listed.iter().find(|(_, entry)| waits_for_parent(entry) && entry.entity == child.name && entry.key == key)
+            let Some((number, _)) = listed
+                .iter()
+                .find(|(_, entry)| waits_for_parent(entry) && entry.entity == child.name && entry.key == key)
             else {
                 continue;
             };
             tx.area_remove(areas::REJECTED, number).await?;
-            if let Some(mut overlay) = tx.overlays(child, std::slice::from_ref(&key)).await?.pop().flatten() {
+            if let Some(mut overlay) = tx
+                .overlays(child, std::slice::from_ref(&key))
+                .await?
+                .pop()
+                .flatten()
+            {
                 overlay.acknowledged_to = 0;
                 overlay.state = RecordState::Waiting;
                 tx.put_overlay(child, &overlay).await?;
@@ -345,5 +468,8 @@ async fn release_children(run: &Run<'_>, tx: &mut dyn LocalTransaction, subject:
 }
 
 fn waits_for_parent(entry: &RejectedEntry) -> bool {
-    matches!(entry.rejection.code.as_str(), "parent_missing" | "parent_rejected")
+    matches!(
+        entry.rejection.code.as_str(),
+        "parent_missing" | "parent_rejected"
+    )
 }

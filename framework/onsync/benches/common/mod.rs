@@ -255,7 +255,10 @@ pub(crate) async fn device(path: &Path, url: &str, pattern: &str) -> App {
         .and_then(|builder| builder.pattern(LastWriteWins))
         .expect("a builder");
     for context in 0..CONTEXTS {
-        builder.config_mut().contexts.insert(format!("Bench{context}"), Default::default());
+        builder
+            .config_mut()
+            .contexts
+            .insert(format!("Bench{context}"), Default::default());
     }
     builder
         .store(Arc::new(store))
@@ -274,7 +277,12 @@ pub(crate) async fn sync(app: &App) -> onsync_core::handler::Summary {
     static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % CONTEXTS;
     let handle = app.on_sync(&format!("Bench{next}"), &Default::default());
-    handle.expect("a handle").outcome().await.into_result().expect("a sync")
+    handle
+        .expect("a handle")
+        .outcome()
+        .await
+        .into_result()
+        .expect("a sync")
 }
 
 pub(crate) fn median(mut times: Vec<Duration>) -> Duration {

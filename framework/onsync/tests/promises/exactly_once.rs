@@ -4,6 +4,9 @@ crate::scenarios! {
     every_fate_of_every_mutation_has_one_effect
     a_repetition_after_a_foreign_overwrite_converges
     push_answer_lost_pull_push_again
+    gone_and_made_again_stays_and_the_edit_is_in_the_bin
+    a_repeated_delete_spares_what_was_made_again
+    an_outbox_of_an_entity_that_left_the_configuration_blocks_nobody
     a_late_answer_changes_nothing
 }
 
@@ -96,6 +99,71 @@ mod run {
             (0, 0, 0)
         );
         assert_equal(&world, &device);
+    }
+
+    /// Deleted there before the update arrived, the answer lost, and made again there before it is repeated.
+    pub(super) fn gone_and_made_again_stays_and_the_edit_is_in_the_bin(kind: Kind) {
+        let mut world = World::new(kind, one(item(LWW, Ids::Client)));
+        world.fill(2);
+        let device = world.device();
+        device.sync();
+        device.update("Item", 1i64, &name("mine"));
+        world.delete("Item", 1);
+        device.lossy.script([Fate::DropAnswer]);
+        assert!(device.try_sync().is_err());
+        world.put("Item", &fields(1, "made again", 5));
+        device.try_sync_in(SyncDirection::Pull).unwrap();
+        device.sync();
+        device.sync();
+        assert_equal(&world, &device);
+        let bin = device.run(device.syncer.bin(10)).unwrap();
+        assert_eq!(bin.len(), 1, "{bin:?}");
+        assert_eq!(bin[0].values.value("name"), &"mine".into());
+    }
+
+    /// A delete that was applied, the answer lost; somebody makes the record again; the repetition must not delete that one.
+    pub(super) fn a_repeated_delete_spares_what_was_made_again(kind: Kind) {
+        for pull_first in [false, true] {
+            let mut world = World::new(kind, one(item(LWW, Ids::Client)));
+            world.fill(2);
+            let device = world.device();
+            device.sync();
+            device.delete("Item", 1i64);
+            device.lossy.script([Fate::DropAnswer]);
+            assert!(device.try_sync().is_err());
+            world.put("Item", &fields(1, "made again", 5));
+            if pull_first {
+                device.try_sync_in(SyncDirection::Pull).unwrap();
+            }
+            device.sync();
+            device.sync();
+            assert_eq!(
+                world.contents("Item").len(),
+                2,
+                "somebody else's record was deleted"
+            );
+            assert_equal(&world, &device);
+        }
+    }
+
+    pub(super) fn an_outbox_of_an_entity_that_left_the_configuration_blocks_nobody(kind: Kind) {
+        let mut world = World::new(kind, family(Ids::Client));
+        let mut device = world.device();
+        device.sync();
+        device.create(
+            "Part",
+            &Fields::new().with("id", 1i64).with("name", "left behind"),
+        );
+        device.lossy.script([Fate::DropRequest]);
+        assert!(device.try_sync().is_err());
+        let mut narrower = (*device.schema).clone();
+        narrower.entities.retain(|entity| entity.name == "Item");
+        narrower.relations.clear();
+        device.schema = std::sync::Arc::new(narrower);
+        device.syncer.schema = device.schema.clone();
+        device.create("Item", &fields(1, "goes on", 0));
+        device.sync();
+        assert_eq!(world.contents("Item").len(), 1);
     }
 
     /// Scenario 5: an answer that arrives after a newer one was applied.
