@@ -258,7 +258,7 @@ pub(crate) async fn device(path: &Path, url: &str, pattern: &str) -> App {
         builder
             .config_mut()
             .contexts
-            .insert(format!("Bench{context}"), Default::default());
+            .insert(format!("Bench{context}"), context_of_all());
     }
     builder
         .store(Arc::new(store))
@@ -266,6 +266,15 @@ pub(crate) async fn device(path: &Path, url: &str, pattern: &str) -> App {
         .build()
         .await
         .expect("a device")
+}
+
+fn context_of_all() -> onsync_engine::config::ContextSettings {
+    onsync_engine::config::ContextSettings {
+        entities: onsync_core::handler::Selection::All,
+        direction: onsync_core::handler::SyncDirection::Both,
+        time_out: None,
+        discard_pending: false,
+    }
 }
 
 /// How many contexts the device knows: a context that is asked for again right after its end counts as a loop, so the benches

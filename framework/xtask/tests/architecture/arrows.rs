@@ -4,7 +4,7 @@ use crate::graph::{Arrow, Crate, Graph, Role};
 
 /// The roles a crate may depend on in what it ships.
 fn ships_with(role: Role) -> &'static [Role] {
-    use Role::{Adapter, Cli, Core, Engine, Facade, Macros, Pattern, Server};
+    use Role::{Adapter, Cli, Core, Engine, ExampleSupport, Facade, Macros, Pattern, Server};
     match role {
         Role::Macros | Role::Xtask => &[],
         Role::Core => &[Macros],
@@ -12,7 +12,17 @@ fn ships_with(role: Role) -> &'static [Role] {
         Role::Testkit => &[Core, Engine, Server],
         Role::Facade => &[Macros, Core, Engine, Server, Pattern, Adapter],
         Role::Cli => &[Core, Engine, Server, Pattern, Adapter, Facade],
-        Role::Example => &[Core, Engine, Server, Pattern, Adapter, Facade, Cli],
+        Role::Example => &[
+            Core,
+            Engine,
+            Server,
+            Pattern,
+            Adapter,
+            Facade,
+            Cli,
+            ExampleSupport,
+        ],
+        Role::ExampleSupport => &[Core, Facade],
     }
 }
 
@@ -25,7 +35,7 @@ fn tests_with(role: Role) -> &'static [Role] {
         Role::Core | Role::Engine | Role::Server => &[Engine, Server, Testkit],
         Role::Pattern | Role::Adapter => &[Engine, Server, Testkit, Pattern, Adapter],
         Role::Testkit => &[],
-        Role::Facade | Role::Cli | Role::Example => &[Testkit],
+        Role::Facade | Role::Cli | Role::Example | Role::ExampleSupport => &[Testkit],
     }
 }
 

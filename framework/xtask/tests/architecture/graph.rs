@@ -18,6 +18,7 @@ pub(crate) enum Role {
     Facade,
     Cli,
     Example,
+    ExampleSupport,
     Xtask,
 }
 
@@ -35,6 +36,7 @@ impl Role {
             ("framework", "xtask") => Some(Self::Xtask),
             ("patterns", _) => Some(Self::Pattern),
             ("adapters", _) => Some(Self::Adapter),
+            ("examples", "support") => Some(Self::ExampleSupport),
             ("examples", _) => Some(Self::Example),
             _ => None,
         }

@@ -1,0 +1,11 @@
+//! The example runs to its end and shows what its page says.
+
+#[test]
+fn it_shows_what_its_page_says() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_onsync-example-read-only-optimized"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("2 records received, 1 removed"), "{said}");
+}
