@@ -9,7 +9,10 @@
 )]
 
 mod arrows;
+mod error_codes;
 mod graph;
+mod pages;
+mod source;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -204,4 +207,91 @@ fn no_test_is_ignored_silently() {
         "a test that cannot run says SKIPPED, see CONTRIBUTING.md",
         &violations,
     );
+}
+
+#[test]
+fn every_error_code_has_its_row_in_the_reference() {
+    let page = std::fs::read_to_string(root().join("docs/reference/errors.md")).unwrap();
+    let (mut uses, mut violations) = (Vec::new(), Vec::new());
+    for krate in &Graph::of_workspace(&root()).crates {
+        // What only tests, examples and the helper of this workspace say reaches no app.
+        let shown = krate.folder.starts_with(root().join("examples"));
+        if shown || matches!(krate.role, Role::Testkit | Role::Xtask | Role::Macros) {
+            continue;
+        }
+        let sources = rust_files(&krate.folder.join("src")).into_iter();
+        let named =
+            sources.map(|(path, text)| (path.strip_prefix(root()).unwrap().display().to_string(), text));
+        let shipped: Vec<_> = named.filter(|(path, _)| !pages::is_test(path)).collect();
+        let (of_crate, unreadable) = error_codes::collect(&shipped);
+        uses.extend(of_crate);
+        violations.extend(unreadable);
+    }
+    assert!(
+        uses.len() > 200,
+        "only {} codes were found; does the collector still read the sources?",
+        uses.len()
+    );
+    violations.extend(error_codes::gaps(&page, &uses));
+    assert_none("docs/reference/errors.md", &violations);
+}
+
+#[test]
+fn every_test_that_the_reliability_page_names_exists() {
+    let page = std::fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+    let files = all_rust_files();
+    assert_none("docs/reliability.md", &pages::missing_tests(&page, &files));
+}
+
+#[test]
+fn pages_of_patterns_have_the_same_headings_in_the_same_order() {
+    let mut violations = Vec::new();
+    let pages = files(&root().join("docs/patterns"), "md");
+    let patterns = std::fs::read_dir(root().join("patterns")).unwrap().count();
+    assert_eq!(
+        pages.len(),
+        patterns,
+        "a page per pattern, and a pattern per page"
+    );
+    for (path, text) in pages {
+        violations.extend(pages::heading_gaps(&path.display().to_string(), &text));
+    }
+    assert_none("docs/patterns: one form for all", &violations);
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let root = root();
+    let mut pages: Vec<_> = ["docs", "framework", "patterns", "adapters", "examples"]
+        .iter()
+        .flat_map(|folder| files(&root.join(folder), "md"))
+        .collect();
+    for name in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        pages.push((root.join(name), std::fs::read_to_string(root.join(name)).unwrap()));
+    }
+    let mut violations = Vec::new();
+    for (path, text) in &pages {
+        let folder = path.parent().unwrap();
+        for link in pages::relative_links(text) {
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if file.is_empty() {
+                path.clone()
+            } else {
+                folder.join(file)
+            };
+            let name = path.strip_prefix(&root).unwrap().display();
+            if !target.exists() {
+                violations.push(format!("{name}: {link} leads nowhere"));
+            } else if !anchor.is_empty() && target.is_file() {
+                let there = std::fs::read_to_string(&target).unwrap();
+                if !pages::anchors(&there).iter().any(|known| known == anchor) {
+                    violations.push(format!(
+                        "{name}: {link} names no heading; known: {:?}",
+                        pages::anchors(&there)
+                    ));
+                }
+            }
+        }
+    }
+    assert_none("a link leads to a file or a heading", &violations);
 }
