@@ -1,0 +1,126 @@
+//! Processes killed at any moment: devices (scenarios 3, 6 and 29) and servers (scenario 9).
+
+use crate::children::{DeviceProcess, ServerProcess};
+use crate::place::{self, Chance, Device, Place, effects_of, settings};
+use crate::proxy::Proxy;
+use serde_json::{Value as Json, json};
+use std::time::{Duration, Instant};
+
+const RECORDS: i64 = 1_000;
+
+fn device(place: &Place, name: &str, url: &str) -> Json {
+    let mut settings = settings(&place.path(name), url);
+    settings["ids"] = json!("server");
+    settings["page_rows"] = json!(RECORDS / 10);
+    settings
+}
+
+/// How long a first sync takes here when nobody disturbs it.
+fn undisturbed(place: &Place, url: &str) -> Duration {
+    let mut process = DeviceProcess::start(&device(place, "undisturbed.sqlite", url));
+    let began = Instant::now();
+    process.sync();
+    began.elapsed()
+}
+
+/// Syncs in processes that are killed, until one gets to its end; says how many were killed before.
+fn sync_killed(settings: &Json, chance: &mut Chance, longest: Duration) -> u32 {
+    // Each time a little more time than before, so that it ends.
+    for kills in 0..100 {
+        let mut process = DeviceProcess::start(settings);
+        assert_eq!(process.opened["set_aside"], Json::Null, "a kill damages nothing");
+        process.tell("sync");
+        chance.pass(longest.mul_f64(0.7) + longest * kills / 20);
+        if process.kill() {
+            return kills;
+        }
+    }
+    panic!("a sync that gets nowhere");
+}
+
+/// First syncs and pushes of mixed edits, until so many processes were killed in the middle.
+fn kill_devices(wanted: u32) {
+    let mut chance = Chance(u64::from(wanted));
+    let (mut kills, mut round) = (0, 0);
+    while kills < wanted {
+        let place = Place::new(RECORDS, 200);
+        let server = ServerProcess::start(&place.server(), "server", None);
+        let longest = undisturbed(&place, &server.url());
+        let name = format!("device-{round}.sqlite");
+        let settings = device(&place, &name, &server.url());
+        kills += sync_killed(&settings, &mut chance, longest);
+        place.assert_equal(&place.path(&name));
+        for series in 0..4 {
+            let mut process = DeviceProcess::start(&settings);
+            assert_eq!(process.ask(&format!("edit {series}"))["ok"], true);
+            drop(process);
+            kills += sync_killed(&settings, &mut chance, longest / 2);
+        }
+        let device = Device::of_role(&settings);
+        device.settle();
+        place.assert_equal(&place.path(&name));
+        place.assert_effects((0..4).flat_map(effects_of));
+        let other = DeviceProcess::start(&self::device(&place, "other.sqlite", &server.url()));
+        drop(other_synced(other));
+        place.assert_equal(&place.path("other.sqlite"));
+        round += 1;
+        assert!(round < wanted.max(20), "{kills} kills in {round} rounds");
+    }
+    println!("{kills} devices were killed in {round} rounds");
+}
+
+fn other_synced(mut other: DeviceProcess) -> DeviceProcess {
+    other.sync();
+    other
+}
+
+#[test]
+fn devices_killed_at_any_moment_end_equal() {
+    kill_devices(25);
+}
+
+#[test]
+fn slow_devices_killed_two_hundred_times_end_equal() {
+    kill_devices(200);
+}
+
+/// Pushes of mixed edits, each to a server that is killed meanwhile.
+fn kill_servers(wanted: u32) {
+    let mut chance = Chance(u64::from(wanted) + 1);
+    let place = Place::new(place::RECORDS * (i64::from(wanted) + 1), 20);
+    let mut server = ServerProcess::start(&place.server(), "server", None);
+    let proxy = Proxy::to(&server.address);
+    let device = Device::of_role(&device(&place, "device.sqlite", &proxy.url()));
+    device.sync();
+    device.edit("0").unwrap();
+    let began = Instant::now();
+    device.sync();
+    let longest = began.elapsed().mul_f64(2.0);
+    let mut broken = 0;
+    for series in 1..=wanted {
+        device.edit(&series.to_string()).unwrap();
+        std::thread::scope(|scope| {
+            let sync = scope.spawn(|| device.try_sync());
+            chance.pass(longest);
+            server.kill();
+            broken += u32::from(sync.join().unwrap().is_err());
+        });
+        server = ServerProcess::start(&place.server(), "server", None);
+        proxy.lead_to(&server.address);
+    }
+    device.settle();
+    place.assert_equal(&place.path("device.sqlite"));
+    place.assert_effects((0..=i64::from(wanted)).flat_map(effects_of));
+    println!("{broken} of {wanted} syncs were broken off");
+    assert!(broken * 4 >= wanted, "{broken} of {wanted}: the kills come at the wrong time");
+}
+
+#[test]
+fn servers_killed_during_pushes_apply_each_edit_once() {
+    kill_servers(25);
+}
+
+#[test]
+fn slow_servers_killed_two_hundred_times_apply_each_edit_once() {
+    kill_servers(200);
+}
