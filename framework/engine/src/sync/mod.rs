@@ -35,8 +35,8 @@ use onsync_core::store::local::{Access, LocalStore, LocalTransaction};
 use onsync_core::transport::{CredentialsProvider, Transport};
 use onsync_core::{Error, Result};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Sizes that a sync step keeps to.
@@ -94,6 +94,8 @@ pub struct Syncer {
     pub limits: Limits,
     /// Rows a page, as adapted to this device.
     pub page_rows: Arc<AtomicU32>,
+    /// The fence this syncer took last: as long as it is the newest, nobody else has synced since, and it holds on.
+    taken: Arc<Mutex<Option<Fence>>>,
 }
 
 /// What is asked of one step.
@@ -169,6 +171,7 @@ impl Syncer {
             patterns,
             limits,
             page_rows,
+            taken: Arc::default(),
         }
     }
 
@@ -178,11 +181,23 @@ impl Syncer {
     /// # Errors
     /// Those of the store.
     pub async fn take_over(&self) -> Result<Fence> {
+        let last = *self.taken();
+        if let Some(fence) = last {
+            let mut tx = self.store.begin(Access::Read).await?;
+            if tx.check_fence(fence).await.is_ok() {
+                return Ok(fence);
+            }
+        }
         // A loss of power ends every holder, so the number need not outlive one.
         let mut tx = self.store.begin(Access::Sync { durable: false }).await?;
         let fence = tx.next_fence().await?;
         tx.commit().await?;
+        *self.taken() = Some(fence);
         Ok(fence)
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Option<Fence>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Syncs: sends what waits in as many bounded requests as it takes, and fetches with the last of them.

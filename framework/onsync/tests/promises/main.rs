@@ -7,6 +7,7 @@
 )]
 
 mod bad_answers;
+mod device;
 mod exactly_once;
 mod interrupted;
 mod keys;
