@@ -37,8 +37,7 @@ pub(crate) fn scan(
 pub(crate) fn insert(connection: &Connection, area: &str, key: &[u8], value: &[u8]) -> Result<bool> {
     connection
         .prepare_cached(
-            "INSERT INTO \"_onsync_area\" (area, key, value) SELECT ?1, ?2, ?3 \
-             WHERE NOT EXISTS (SELECT 1 FROM \"_onsync_area\" WHERE area = ?1 AND key = ?2)",
+            "INSERT INTO \"_onsync_area\" (area, key, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
         )
         .and_then(|mut statement| statement.execute(params![area, key, value]))
         .doing("writing an area")

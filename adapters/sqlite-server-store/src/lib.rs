@@ -13,6 +13,7 @@ mod snapshot;
 mod sql;
 mod store;
 mod survey;
+mod texts;
 mod tracking;
 mod transaction;
 mod triggers;

@@ -24,6 +24,8 @@ pub(crate) struct AttributePlan {
     /// whether the database computes it
     pub(crate) generated: bool,
     pub(crate) real_numbers: bool,
+    /// whether the column makes a number of a text that looks like one
+    pub(crate) makes_numbers: bool,
     /// whether texts that are equal under the column's collation may differ
     pub(crate) loose_text: bool,
     /// whether a key column holds values in several forms
@@ -39,6 +41,10 @@ impl AttributePlan {
             form,
             generated: column.generated,
             real_numbers: column.affinity == Affinity::Real,
+            makes_numbers: matches!(
+                column.affinity,
+                Affinity::Integer | Affinity::Real | Affinity::Numeric
+            ),
             loose_text: !column.collation.eq_ignore_ascii_case("BINARY"),
             mixed: false,
         }
@@ -49,6 +55,18 @@ impl AttributePlan {
         value
             .check(self.value_type)
             .and_then(|()| write::encode(value, self.form, self.real_numbers))
+            .and_then(|stored| match &stored {
+                Stored::Text(text) if self.makes_numbers && write::is_beyond_reals(text) => {
+                    Err(Error::rejected(
+                        "invalid_value",
+                        format!(
+                            "column `{}` keeps numbers, and this one is too large for it; use a smaller one, or a TEXT column",
+                            self.column
+                        ),
+                    ))
+                }
+                _ => Ok(stored),
+            })
             .map_err(|error| error.at(self.name.clone()))
     }
 
@@ -60,30 +78,39 @@ impl AttributePlan {
         !self.form.is_converted() || read::conforms(self.form, self.real_numbers, value, stored)
     }
 
-    /// A condition that is true for rows with this value, and its parameters. `at` numbers the first parameter.
-    fn equals(&self, value: &Value, at: usize) -> Result<(String, Vec<Stored>)> {
+    /// A condition that is true for rows with one value of this attribute, whose parameters are numbered from `at`, and how
+    /// many those are.
+    fn condition(&self, at: usize) -> (String, usize) {
         let column = sql::name(&self.column);
-        Ok(match value {
-            Value::Uuid(uuid) => {
-                let forms: Vec<Stored> = UuidForm::ALL
-                    .into_iter()
-                    .map(|form| write::uuid(*uuid, form))
-                    .collect();
-                let places = sql::join((at..at + forms.len()).map(|at| format!("?{at}")), ", ");
-                (format!("{column} IN ({places})"), forms)
+        if self.value_type == ValueType::Uuid {
+            let count = UuidForm::ALL.len();
+            let places = sql::join((at..at + count).map(|at| format!("?{at}")), ", ");
+            (format!("{column} IN ({places})"), count)
+        } else if self.mixed {
+            (format!("{} = ?{at}", key_function::call([self])), 1)
+        } else if self.value_type == ValueType::Text && self.loose_text {
+            (format!("{column} = ?{at} AND {column} = ?{at} COLLATE BINARY"), 1)
+        } else {
+            (format!("{column} = ?{at}"), 1)
+        }
+    }
+
+    /// The parameters of [`condition`](Self::condition) for a value.
+    fn add_parameters(&self, value: &Value, parameters: &mut Vec<Stored>) -> Result<()> {
+        match value {
+            Value::Uuid(uuid) if self.value_type == ValueType::Uuid => {
+                parameters.extend(UuidForm::ALL.into_iter().map(|form| write::uuid(*uuid, form)));
             }
-            value if self.mixed => (
-                format!("{} = ?{at}", key_function::call([self])),
-                vec![Stored::Blob(onsync_core::value::canonical_bytes(
-                    std::slice::from_ref(value),
-                ))],
-            ),
-            Value::Text(_) if self.loose_text => (
-                format!("{column} = ?{at} AND {column} = ?{at} COLLATE BINARY"),
-                vec![self.encode(value)?],
-            ),
-            value => (format!("{column} = ?{at}"), vec![self.encode(value)?]),
-        })
+            // Nothing is equal to a null.
+            Value::Null if self.value_type == ValueType::Uuid => {
+                parameters.extend(UuidForm::ALL.map(|_| Stored::Null));
+            }
+            value if self.mixed => parameters.push(Stored::Blob(onsync_core::value::canonical_bytes(
+                std::slice::from_ref(value),
+            ))),
+            value => parameters.push(self.encode(value)?),
+        }
+        Ok(())
     }
 }
 
@@ -126,27 +153,46 @@ impl EntityPlan {
             })
     }
 
-    /// The condition for one record, numbered from `at`, and its parameters.
-    pub(crate) fn key_condition(&self, key: &Key, at: usize) -> Result<(String, Vec<Stored>)> {
-        if key.values().len() != self.key.len() {
-            return Err(Error::rejected(
-                "invalid_key",
-                format!(
-                    "entity `{}` has a key of {} values, found {}",
-                    self.name,
-                    self.key.len(),
-                    key.values().len()
-                ),
-            ));
+    /// How many parameters [`key_condition`](Self::key_condition) has.
+    pub(crate) fn key_parameter_count(&self) -> usize {
+        self.key.iter().map(|attribute| attribute.condition(1).1).sum()
+    }
+
+    /// The condition for one record, numbered from 1.
+    pub(crate) fn key_condition(&self) -> String {
+        let mut at = 1;
+        let conditions = self.key.iter().map(|attribute| {
+            let (condition, count) = attribute.condition(at);
+            at += count;
+            condition
+        });
+        sql::join(conditions, " AND ")
+    }
+
+    /// Refuses a key of more or fewer values than the entity's have.
+    pub(crate) fn check_key(&self, key: &Key) -> Result<()> {
+        if key.values().len() == self.key.len() {
+            return Ok(());
         }
-        let mut conditions = Vec::new();
-        let mut parameters = Vec::new();
+        Err(Error::rejected(
+            "invalid_key",
+            format!(
+                "entity `{}` has a key of {} values, found {}",
+                self.name,
+                self.key.len(),
+                key.values().len()
+            ),
+        ))
+    }
+
+    /// The parameters of [`key_condition`](Self::key_condition) for a key.
+    pub(crate) fn key_parameters(&self, key: &Key) -> Result<Vec<Stored>> {
+        self.check_key(key)?;
+        let mut parameters = Vec::with_capacity(self.key.len() + 4);
         for (attribute, value) in self.key.iter().zip(key.values()) {
-            let (condition, more) = attribute.equals(value, at + parameters.len())?;
-            conditions.push(condition);
-            parameters.extend(more);
+            attribute.add_parameters(value, &mut parameters)?;
         }
-        Ok((sql::join(conditions, " AND "), parameters))
+        Ok(parameters)
     }
 
     /// `AND` with the condition for rows that are there, or nothing.

@@ -126,9 +126,7 @@ fn bound(plan: &EntityPlan, key: &Key, comparison: &str, parameters: &mut Vec<St
             parameters.len()
         ));
     }
-    if key.values().len() != plan.key.len() {
-        return plan.key_condition(key, 1).map(|(condition, _)| condition);
-    }
+    plan.check_key(key)?;
     let mut places = Vec::new();
     for (attribute, value) in plan.key.iter().zip(key.values()) {
         parameters.push(attribute.encode(value)?);

@@ -4,7 +4,7 @@ use crate::areas;
 use crate::error::{Doing, record_missing, transaction_lost};
 use crate::pages::read_key;
 use crate::plan::{AttributePlan, EntityPlan, Plans};
-use crate::sql;
+use crate::texts::{Action, Texts};
 use crate::tracking;
 use onsync_core::schema::{EntitySchema, Ids};
 use onsync_core::store::server::ServerTransaction;
@@ -18,6 +18,7 @@ use tokio::sync::OwnedMutexGuard;
 pub(crate) struct Transaction {
     writer: OwnedMutexGuard<Option<Connection>>,
     plans: Arc<Plans>,
+    texts: Texts,
     savepoint: bool,
 }
 
@@ -27,6 +28,7 @@ impl Transaction {
         Self {
             writer,
             plans,
+            texts: Texts::default(),
             savepoint: false,
         }
     }
@@ -64,18 +66,29 @@ impl Drop for Transaction {
     }
 }
 
+/// Values on their way into columns, and those columns' attributes.
+struct Written {
+    attributes: Vec<usize>,
+    values: Vec<Stored>,
+}
+
 /// The attributes to write, with their stored values. Key attributes are left to the caller, computed columns to the database.
-fn to_write<'a>(
+fn to_write(
     entity: &EntitySchema,
-    plan: &'a EntityPlan,
+    plan: &EntityPlan,
     fields: &Fields,
     mut wanted: impl FnMut(&AttributePlan, &Value) -> Result<bool>,
-) -> Result<Vec<(&'a AttributePlan, Stored)>> {
-    let mut out = Vec::with_capacity(fields.len());
+) -> Result<Written> {
+    let mut out = Written {
+        attributes: Vec::with_capacity(fields.len()),
+        values: Vec::with_capacity(fields.len() + plan.key.len()),
+    };
     for (name, value) in fields.iter() {
-        let attribute = plan.attribute(entity.require(name)?)?;
+        let index = entity.require(name)?;
+        let attribute = plan.attribute(index)?;
         if !attribute.generated && wanted(attribute, value)? {
-            out.push((attribute, attribute.encode(value)?));
+            out.attributes.push(index);
+            out.values.push(attribute.encode(value)?);
         }
     }
     Ok(out)
@@ -90,18 +103,8 @@ impl ServerTransaction for Transaction {
         key: &Key,
     ) -> Result<Option<Fields>> {
         let plan = self.plans.entity(entity)?;
-        let (condition, parameters) = plan.key_condition(key, 1)?;
-        let mut selected = Vec::with_capacity(attributes.len());
-        for index in attributes {
-            selected.push(plan.attribute(*index)?);
-        }
-        let columns = selected.iter().map(|attribute| sql::name(&attribute.column));
-        let columns = sql::join(std::iter::once("1".to_owned()).chain(columns), ", ");
-        let select = format!(
-            "SELECT {columns} FROM {} WHERE {condition}{}",
-            sql::name(&plan.table),
-            plan.and_present()
-        );
+        let parameters = plan.key_parameters(key)?;
+        let select = self.texts.of(Action::Get, plan, attributes)?;
         let mut statement = self
             .connection()?
             .prepare_cached(&select)
@@ -112,20 +115,21 @@ impl ServerTransaction for Transaction {
         let Some(row) = rows.next().doing("reading a record")? else {
             return Ok(None);
         };
-        let mut fields = Fields::new();
-        for (at, attribute) in selected.into_iter().enumerate() {
+        let mut fields = Vec::with_capacity(attributes.len());
+        for (at, index) in attributes.iter().enumerate() {
+            let attribute = plan.attribute(*index)?;
             let stored = row.get_ref(at + 1).doing("reading a record")?;
             let value = attribute
                 .decode(stored)
                 .map_err(|found| plan.invalid(attribute, &key.to_string(), found))?;
-            fields.set(attribute.name.clone(), value);
+            fields.push((attribute.name.as_str(), value));
         }
-        Ok(Some(fields))
+        Ok(Some(fields.into_iter().collect()))
     }
 
     async fn insert(&mut self, entity: &EntitySchema, fields: &Fields) -> Result<Key> {
         let plan = self.plans.entity(entity)?;
-        let values = to_write(entity, plan, fields, |attribute, value| {
+        let written = to_write(entity, plan, fields, |attribute, value| {
             let issued = entity.ids == Ids::Server && plan.key.iter().any(|key| key.name == attribute.name);
             if issued && !value.is_null() {
                 return Err(Error::rejected(
@@ -138,29 +142,10 @@ impl ServerTransaction for Transaction {
             }
             Ok(!issued)
         })?;
-        let what = if values.is_empty() {
-            "DEFAULT VALUES".to_owned()
-        } else {
-            let columns = values.iter().map(|(attribute, _)| sql::name(&attribute.column));
-            let places = (1..=values.len()).map(|place| format!("?{place}"));
-            format!(
-                "({}) VALUES ({})",
-                sql::join(columns, ", "),
-                sql::join(places, ", ")
-            )
-        };
-        let keys = plan.key.iter().map(|attribute| sql::name(&attribute.column));
-        // ABORT takes precedence over what the table's own constraints say, so that no other row is replaced.
-        let insert = format!(
-            "INSERT OR ABORT INTO {} {what} RETURNING {}",
-            sql::name(&plan.table),
-            sql::join(keys, ", ")
-        );
+        let insert = self.texts.of(Action::Insert, plan, &written.attributes)?;
         let doing = "inserting a record";
         let mut statement = self.connection()?.prepare_cached(&insert).doing(doing)?;
-        let mut rows = statement
-            .query(params_from_iter(values.into_iter().map(|(_, value)| value)))
-            .doing(doing)?;
+        let mut rows = statement.query(params_from_iter(written.values)).doing(doing)?;
         let key = match rows.next().doing(doing)? {
             Some(row) => read_key(plan, row, 0)?,
             None => {
@@ -186,7 +171,7 @@ impl ServerTransaction for Transaction {
 
     async fn update(&mut self, entity: &EntitySchema, key: &Key, fields: &Fields) -> Result<()> {
         let plan = self.plans.entity(entity)?;
-        let values = to_write(entity, plan, fields, |attribute, value| {
+        let written = to_write(entity, plan, fields, |attribute, value| {
             match plan.key.iter().position(|part| part.name == attribute.name) {
                 None => Ok(true),
                 Some(place) if key.values().get(place) == Some(value) => Ok(false),
@@ -199,32 +184,18 @@ impl ServerTransaction for Transaction {
                 )),
             }
         })?;
-        let (condition, mut parameters) = plan.key_condition(key, 1)?;
-        let table = sql::name(&plan.table);
-        let present = plan.and_present();
-        let found = if values.is_empty() {
-            let select = format!("SELECT 1 FROM {table} WHERE {condition}{present}");
+        let mut parameters = plan.key_parameters(key)?;
+        let update = self.texts.of(Action::Update, plan, &written.attributes)?;
+        let found = if written.values.is_empty() {
             let mut statement = self
                 .connection()?
-                .prepare_cached(&select)
+                .prepare_cached(&update)
                 .doing("looking for a record")?;
             statement
                 .exists(params_from_iter(parameters))
                 .doing("looking for a record")?
         } else {
-            let mut columns = Vec::with_capacity(values.len());
-            for (attribute, value) in values {
-                parameters.push(value);
-                columns.push(format!(
-                    "{} = ?{}",
-                    sql::name(&attribute.column),
-                    parameters.len()
-                ));
-            }
-            let update = format!(
-                "UPDATE OR ABORT {table} SET {} WHERE {condition}{present}",
-                sql::join(columns, ", ")
-            );
+            parameters.extend(written.values);
             self.execute(&update, parameters, "updating a record")? > 0
         };
         if found {
@@ -236,20 +207,9 @@ impl ServerTransaction for Transaction {
 
     async fn delete(&mut self, entity: &EntitySchema, key: &Key) -> Result<()> {
         let plan = self.plans.entity(entity)?;
-        let (condition, mut parameters) = plan.key_condition(key, 1)?;
-        let table = sql::name(&plan.table);
-        let present = plan.and_present();
-        let statement = match &plan.soft_delete {
-            Some((column, mark)) => {
-                parameters.push(mark.clone());
-                format!(
-                    "UPDATE OR ABORT {table} SET {} = ?{} WHERE {condition}{present}",
-                    sql::name(column),
-                    parameters.len()
-                )
-            }
-            None => format!("DELETE FROM {table} WHERE {condition}{present}"),
-        };
+        let mut parameters = plan.key_parameters(key)?;
+        let statement = self.texts.of(Action::Delete, plan, &[])?;
+        parameters.extend(plan.soft_delete.iter().map(|(_, mark)| mark.clone()));
         match self.execute(&statement, parameters, "deleting a record")? {
             0 => Err(record_missing(&entity.name)),
             _ => Ok(()),

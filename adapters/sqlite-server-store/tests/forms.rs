@@ -298,6 +298,44 @@ fn a_decimal_that_a_number_column_cannot_hold_is_refused() {
 }
 
 #[test]
+fn a_number_that_would_be_stored_as_infinite_is_refused() {
+    let database = Database::new("CREATE TABLE t (id INTEGER PRIMARY KEY, v JSON, w NUMERIC)");
+    let store = database.store();
+    let t = entity(
+        "t",
+        &["id"],
+        &[
+            ("id", ValueType::Integer),
+            ("v", ValueType::Json),
+            ("w", ValueType::Text),
+        ],
+    );
+    attach(&store, &[&t]);
+    let record = Fields::new().with("id", 1i64);
+    for bad in ["1e400", "-1e400", " 12e399 "] {
+        let json = record.clone().with("v", Value::Json(bad.to_owned()));
+        let text = record.clone().with("w", bad);
+        for fields in [json, text] {
+            let error = block_on(write(&store).insert(&t, &fields)).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.code()),
+                (ErrorKind::Rejected, "invalid_value"),
+                "{bad}"
+            );
+        }
+    }
+    let mut transaction = write(&store);
+    let fine = record
+        .with("v", Value::Json("\"1e400\"".to_owned()))
+        .with("w", "infinity");
+    block_on(transaction.insert(&t, &fine)).unwrap();
+    assert_eq!(
+        block_on(transaction.get(&t, &[0, 1, 2], &Key::one(1i64))).unwrap(),
+        Some(fine)
+    );
+}
+
+#[test]
 fn pages_come_in_the_order_of_canonical_keys_whatever_the_column() {
     use ValueType::{Boolean, Bytes, Date, Integer, Text, Timestamp, Uuid};
     let uuids = "'0b5c1a9e-1111-4222-8333-0123456789ab', 'a0000000-1111-4222-8333-0123456789ab', 'fb5c1a9e-1111-4222-8333-0123456789ab'";

@@ -2,6 +2,7 @@
 
 use crate::catalog::shown;
 use crate::checkpoint::Seals;
+use crate::echo::Echo;
 use crate::entity::EntityPages;
 use crate::receipt::Owner;
 use crate::request::{Asked, Request};
@@ -30,6 +31,7 @@ pub(crate) struct Asker {
 /// The answer to one request. Holds at most one page.
 pub(crate) struct ServerAnswer {
     asker: Asker,
+    echo: Echo,
     seals: Option<Arc<Seals>>,
     ready: VecDeque<AnswerFrame>,
     waiting: VecDeque<Asked>,
@@ -44,11 +46,13 @@ impl ServerAnswer {
         asker: Asker,
         request: Request,
         outcomes: Vec<OutcomeFrame>,
+        echo: Echo,
         span: tracing::Span,
     ) -> Self {
         let welcome = AnswerFrame::Welcome(Welcome { protocol: PROTOCOL });
         Self {
             asker,
+            echo,
             seals: None,
             ready: std::iter::once(welcome)
                 .chain(outcomes.into_iter().map(AnswerFrame::Outcome))
@@ -93,7 +97,8 @@ impl ServerAnswer {
             None => Arc::new(Seals::load(self.asker.server.store.as_ref()).await?),
         };
         self.seals = Some(Arc::clone(&seals));
-        Ok(EntityPages::new(&self.asker, asked.request, target, seals))
+        let held = self.echo.take(&asked.request.entity);
+        Ok(EntityPages::new(&self.asker, asked.request, target, seals, held))
     }
 
     fn fail(&mut self, entity: &str, scope: &str, error: &Error) {

@@ -20,17 +20,25 @@ pub(crate) struct Applied {
     pub(crate) new: bool,
     /// For hooks: what took effect, now or when it was first sent.
     pub(crate) effect: Option<AppliedMutation>,
+    /// The key of what took effect now, and the version that the device has of it as soon as it reads the outcome.
+    pub(crate) settled: Option<(Key, Option<Version>)>,
 }
 
 /// What an effect left behind.
 struct Effect {
     outcome: Outcome,
     key: Option<Key>,
+    /// The version of the record that the device has as soon as it reads the outcome, if that is certain.
+    held: Option<Version>,
 }
 
 impl Effect {
     fn nothing(outcome: Outcome) -> Self {
-        Self { outcome, key: None }
+        Self {
+            outcome,
+            key: None,
+            held: None,
+        }
     }
 }
 
@@ -60,11 +68,18 @@ impl Batch<'_> {
             Err(Stop::Refuse(rejection)) => Effect::nothing(Outcome::Rejected(rejection)),
             Err(Stop::Fail(error)) => return Err(error),
         };
-        let key = effect.key.clone().or_else(|| named_key(item));
-        let receipt = self.receipt(item, key, &effect.outcome);
-        receipt::finish(transaction, self.owner, id, &opened, &receipt).await?;
+        let as_opened = opened.is_as(effect.key.as_ref(), &effect.outcome);
+        let receipt = match as_opened {
+            true => opened,
+            false => {
+                let key = effect.key.clone().or(opened.key);
+                self.receipt(item, key, &effect.outcome)
+            }
+        };
+        receipt::finish(transaction, self.owner, id, &receipt, !as_opened).await?;
         Ok(Applied {
-            effect: effect.key.map(|key| self.effect(item, key)),
+            effect: effect.key.clone().and_then(|key| self.effect(item, key)),
+            settled: effect.key.map(|key| (key, effect.held)),
             outcome: effect.outcome,
             new: true,
         })
@@ -74,12 +89,13 @@ impl Batch<'_> {
         Receipt::new(self.principal, self.request.hello.instance, item, key, outcome)
     }
 
-    fn effect(&self, item: &Item, key: Key) -> AppliedMutation {
-        AppliedMutation {
+    /// What hooks are told; nothing where there are none.
+    fn effect(&self, item: &Item, key: Key) -> Option<AppliedMutation> {
+        (!self.server.hooks.is_empty()).then(|| AppliedMutation {
             mutation: item.mutation.clone(),
             principal: self.principal.clone(),
             key,
-        }
+        })
     }
 
     /// A mutation that has a receipt: its outcome again, with the record as it is now.
@@ -109,7 +125,8 @@ impl Batch<'_> {
         Ok(Applied {
             outcome: Outcome::Applied { key, stored, gone },
             new: false,
-            effect: Some(self.effect(item, record)),
+            effect: self.effect(item, record),
+            settled: None,
         })
     }
 
@@ -129,25 +146,29 @@ impl Batch<'_> {
         };
         let current =
             current.filter(|current| self.server.authorizer.may_see(self.principal, entity, current));
-        let seen = current
+        // A device that knows all attributes sees the record as it is.
+        let projected = current
             .as_ref()
+            .filter(|current| current.len() > target.columns.len())
             .map(|current| project(entity, &target.columns, current));
-        let version = seen.as_ref().map(|seen| version(target, seen));
+        let seen = projected.as_ref().or(current.as_ref());
+        let version = seen.map(|seen| version(target, seen));
         let view = ServerView {
             entity,
-            current: seen.as_ref(),
+            current: seen,
             version,
         };
         let verdict = target.served.pattern.decide(&view, &prepared.mutation);
         tracing::debug!(entity = entity.name, mutation = %item.mutation.id, verdict = verdict_name(&verdict), "decided");
         let record = || {
-            let (key, seen) = (prepared.key.clone()?, seen.clone()?);
-            Some(ServerRecord { key, fields: seen })
+            let (key, fields) = (prepared.key.clone()?, seen.cloned()?);
+            Some(ServerRecord { key, fields })
         };
         match verdict {
             Verdict::Nothing => Ok(Effect {
                 outcome: applied(None),
                 key: prepared.key,
+                held: None,
             }),
             Verdict::Gone => Ok(Effect::nothing(Outcome::Gone)),
             Verdict::Reject(rejection) => Err(Stop::Refuse(rejection)),
@@ -169,7 +190,7 @@ impl Batch<'_> {
         &self,
         transaction: &mut dyn ServerTransaction,
         target: &Target,
-        prepared: Prepared,
+        prepared: Prepared<'_>,
     ) -> Result<Effect, Stop> {
         let entity = &target.served.entity;
         let values = &prepared.mutation.values;
@@ -195,6 +216,7 @@ impl Batch<'_> {
                 stored,
             },
             key: Some(key),
+            held: None,
         })
     }
 
@@ -202,7 +224,7 @@ impl Batch<'_> {
         &self,
         transaction: &mut dyn ServerTransaction,
         target: &Target,
-        prepared: Prepared,
+        prepared: Prepared<'_>,
         current: Option<Fields>,
         fields: Fields,
         base_is_current: bool,
@@ -240,6 +262,10 @@ impl Batch<'_> {
         let stored = after
             .as_ref()
             .and_then(|after| unexpected(target, &key, after, expected));
+        let held = after
+            .as_ref()
+            .filter(|_| base_is_current && stored.is_none())
+            .map(|after| self::version(target, after));
         Ok(Effect {
             outcome: Outcome::Applied {
                 key: None,
@@ -247,6 +273,7 @@ impl Batch<'_> {
                 gone: after.is_none(),
             },
             key: Some(key),
+            held,
         })
     }
 
@@ -254,7 +281,7 @@ impl Batch<'_> {
         &self,
         transaction: &mut dyn ServerTransaction,
         target: &Target,
-        prepared: Prepared,
+        prepared: Prepared<'_>,
         current: Option<Fields>,
     ) -> Result<Effect, Stop> {
         let entity = &target.served.entity;
@@ -265,6 +292,7 @@ impl Batch<'_> {
         Ok(Effect {
             outcome: applied(None),
             key: prepared.key,
+            held: None,
         })
     }
 
@@ -358,6 +386,7 @@ fn answered(outcome: Outcome, new: bool) -> Applied {
         outcome,
         new,
         effect: None,
+        settled: None,
     }
 }
 

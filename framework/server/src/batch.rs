@@ -1,6 +1,7 @@
 //! A request's mutations: tried as one transaction, halved on failure until the culprit stands alone.
 
 use crate::apply::{Applied, reused};
+use crate::echo::Echo;
 use crate::held::Held;
 use crate::order::{Unit, units};
 use crate::receipt::{self, Owner};
@@ -63,14 +64,22 @@ impl Failure {
 type Outcomes = Vec<(usize, Outcome)>;
 
 impl Batch<'_> {
-    /// Applies all mutations and returns their outcomes in the order of the request.
-    pub(crate) async fn run(&self) -> Vec<OutcomeFrame> {
+    /// Applies all mutations and returns their outcomes in the order of the request, and what the device has with them.
+    ///
+    /// # Errors
+    /// `store_unavailable`, `store_busy` where only what the device has settled is to be noted.
+    pub(crate) async fn run(&self) -> Result<(Vec<OutcomeFrame>, Echo)> {
         let items = &self.request.items;
         let mut outcomes: Vec<Option<Outcome>> = items.iter().map(|item| self.unavailable(item)).collect();
         let places: Vec<usize> = (0..items.len())
             .filter(|place| outcomes[*place].is_none())
             .collect();
+        if places.is_empty() {
+            let (store, settled_to) = (self.server.store.as_ref(), self.request.hello.settled_to);
+            receipt::settle(store, self.principal, self.owner, settled_to).await?;
+        }
         let units = units(items, &places, &self.server.catalog.schema);
+        let mut echo = Echo::default();
         let mut waiting = vec![units.as_slice()];
         let mut held = Held::default();
         for (item, _) in items
@@ -81,7 +90,7 @@ impl Batch<'_> {
             held.add(item);
         }
         while let Some(next) = waiting.pop() {
-            let made = match self.attempt(next, &held).await {
+            let made = match self.attempt(next, &held, &mut echo).await {
                 Ok(made) => made,
                 Err(failure) if may_pass(&failure) => {
                     waiting.push(next);
@@ -105,16 +114,13 @@ impl Batch<'_> {
                 outcomes[place] = Some(outcome);
             }
         }
-        items
-            .iter()
-            .zip(outcomes)
-            .map(|(item, outcome)| OutcomeFrame {
-                id: item.mutation.id,
-                // Every place is in exactly one unit, and every unit was tried.
-                outcome: outcome
-                    .unwrap_or_else(|| try_again("not_tried", "the change was not tried; send it again")),
-            })
-            .collect()
+        let frames = items.iter().zip(outcomes).map(|(item, outcome)| OutcomeFrame {
+            id: item.mutation.id,
+            // Every place is in exactly one unit, and every unit was tried.
+            outcome: outcome
+                .unwrap_or_else(|| try_again("not_tried", "the change was not tried; send it again")),
+        });
+        Ok((frames.collect(), echo))
     }
 
     /// Mutations of an entity that cannot be served are kept by the device until it can.
@@ -134,14 +140,15 @@ impl Batch<'_> {
         }
     }
 
-    /// Tries some units as one transaction.
-    async fn attempt(&self, units: &[Unit], held: &Held) -> Result<Outcomes, Failure> {
+    /// Tries some units as one transaction, in which what the device has settled is noted and a history mark made as well.
+    async fn attempt(&self, units: &[Unit], held: &Held, echo: &mut Echo) -> Result<Outcomes, Failure> {
         let mut transaction = self.server.store.write().await.map_err(Failure::of_store)?;
-        let known = receipt::settled_to(transaction.as_mut(), self.owner)
+        let told = self.request.hello.settled_to;
+        let settled_to = receipt::settle_in(transaction.as_mut(), self.principal, self.owner, told)
             .await
             .map_err(Failure::of_store)?;
-        let settled_to = known.max(self.request.hello.settled_to);
         let mut outcomes = Vec::new();
+        let mut settled = Vec::new();
         let (mut fresh, mut effects) = (Vec::new(), Vec::new());
         for unit in units {
             if unit.members.iter().any(|place| self.is_held(*place, held)) {
@@ -163,6 +170,9 @@ impl Batch<'_> {
                     }
                     effects.push(effect);
                 }
+                if let Some((key, version)) = applied.settled {
+                    settled.push((item.mutation.entity.as_str(), key, version));
+                }
                 outcomes.push((*place, applied.outcome));
             }
         }
@@ -171,7 +181,15 @@ impl Batch<'_> {
                 hooks.before_commit(transaction.as_mut(), &fresh).await?;
             }
         }
+        let history = &self.server.history;
+        history
+            .ride_along(transaction.as_mut())
+            .await
+            .map_err(Failure::of_store)?;
         transaction.commit().await.map_err(Failure::of_store)?;
+        for (entity, key, version) in settled {
+            echo.note(entity, key, version);
+        }
         self.after_commit(&effects).await;
         Ok(outcomes)
     }
@@ -239,7 +257,7 @@ impl Batch<'_> {
         }
         let receipt = self.receipt(item, None, outcome);
         if receipt::open(transaction, id, &receipt).await? {
-            receipt::finish(transaction, self.owner, id, &receipt, &receipt).await?;
+            receipt::finish(transaction, self.owner, id, &receipt, false).await?;
             return Ok(outcome.clone());
         }
         // Somebody sent it at the same time, and was quicker.

@@ -2,6 +2,7 @@
 
 use crate::answer::Asker;
 use crate::checkpoint::{Seals, State, Subject, Token, columns_hash};
+use crate::echo::{Held, leave_out};
 use crate::history;
 use crate::receipt;
 use crate::request::Target;
@@ -26,6 +27,8 @@ pub(crate) struct EntityPages {
     columns: Uuid,
     seals: Arc<Seals>,
     limit: PageLimit,
+    /// What the device has without being told.
+    held: Held,
     stage: Stage,
     /// Keys of own creates that were told already.
     told: BTreeSet<Uuid>,
@@ -54,8 +57,15 @@ struct Draft {
 
 impl EntityPages {
     /// Nothing read yet.
-    pub(crate) fn new(asker: &Asker, request: EntityRequest, target: Target, seals: Arc<Seals>) -> Self {
+    pub(crate) fn new(
+        asker: &Asker,
+        request: EntityRequest,
+        target: Target,
+        seals: Arc<Seals>,
+        held: Held,
+    ) -> Self {
         let limits = &asker.server.limits;
+        let scoped = !request.scope.is_empty();
         let bounded = |asked: u32, most: usize| usize::try_from(asked).unwrap_or(most).clamp(1, most.max(1));
         Self {
             subject: Subject {
@@ -71,6 +81,8 @@ impl EntityPages {
             request,
             target,
             seals,
+            // A record that a change took from one scope to another is told to both.
+            held: if scoped { Held::new() } else { held },
             stage: Stage::Begin,
             told: BTreeSet::new(),
             rows: 0,
@@ -272,7 +284,7 @@ impl EntityPages {
     }
 
     async fn delta_page(&self, snapshot: &mut dyn ServerSnapshot, position: u64, goal: u64) -> Result<Draft> {
-        let read = snapshot.delta(&self.extent(), position, self.limit).await?;
+        let mut read = snapshot.delta(&self.extent(), position, self.limit).await?;
         if read.up_to < position || (read.more && read.up_to == position) {
             return Err(Error::fatal(
                 "store_contract",
@@ -289,6 +301,8 @@ impl EntityPages {
             },
             false => Stage::Done,
         };
+        let entity = &self.target.served.entity;
+        leave_out(&mut read.rows, &self.held, entity, &self.target.columns);
         Ok(Draft {
             kind: PageKind::Delta,
             rows: read.rows,

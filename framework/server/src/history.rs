@@ -7,7 +7,7 @@ use crate::encoding::{HISTORY, HISTORY_NEWEST, NEWEST, decode, encode};
 use crate::limits::Clock;
 use crate::random;
 use onsync_core::error::Result;
-use onsync_core::store::server::{ServerSnapshot, ServerStore};
+use onsync_core::store::server::{ServerSnapshot, ServerStore, ServerTransaction};
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -51,6 +51,14 @@ impl History {
         due
     }
 
+    /// Stores a mark within a transaction that is about to commit, if it is time.
+    pub(crate) async fn ride_along(&self, transaction: &mut dyn ServerTransaction) -> Result<()> {
+        if self.is_due() {
+            add_in(transaction).await?;
+        }
+        Ok(())
+    }
+
     /// The mark for checkpoints up to `position`, given the newest one: a new one if that is below and it is time.
     pub(crate) async fn mark(
         &self,
@@ -75,6 +83,12 @@ impl History {
 
 async fn add(store: &dyn ServerStore) -> Result<Mark> {
     let mut transaction = store.write().await?;
+    let mark = add_in(transaction.as_mut()).await?;
+    transaction.commit().await?;
+    Ok(mark)
+}
+
+async fn add_in(transaction: &mut dyn ServerTransaction) -> Result<Mark> {
     let position = transaction.position().await?;
     let newest = transaction.area_get(HISTORY_NEWEST, NEWEST).await?;
     if let Some(bytes) = newest {
@@ -93,7 +107,6 @@ async fn add(store: &dyn ServerStore) -> Result<Mark> {
     transaction
         .area_put(HISTORY_NEWEST, NEWEST, &encode(&mark)?)
         .await?;
-    transaction.commit().await?;
     Ok(mark)
 }
 

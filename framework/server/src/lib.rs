@@ -8,6 +8,7 @@ mod batch;
 mod builder;
 mod catalog;
 mod checkpoint;
+mod echo;
 mod encoding;
 mod entity;
 mod held;

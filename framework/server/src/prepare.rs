@@ -9,6 +9,7 @@ use onsync_core::record::{Fields, Key, RecordName};
 use onsync_core::schema::{EntitySchema, Ids};
 use onsync_core::store::server::ServerTransaction;
 use onsync_core::value::Value;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// Why a mutation goes no further.
@@ -47,23 +48,23 @@ fn refused(error: &Error) -> Stop {
 }
 
 /// A mutation that may be decided.
-pub(crate) struct Prepared {
+pub(crate) struct Prepared<'a> {
     /// The mutation, with references filled in.
-    pub(crate) mutation: Mutation,
+    pub(crate) mutation: Cow<'a, Mutation>,
     /// The server's key; none for a create whose key the server issues.
     pub(crate) key: Option<Key>,
 }
 
 /// Checks a mutation and fills in what it refers to.
-pub(crate) async fn prepare(
+pub(crate) async fn prepare<'a>(
     transaction: &mut dyn ServerTransaction,
     principal: &Principal,
-    item: &Item,
+    item: &'a Item,
     target: &Target,
     max_record_bytes: usize,
-) -> Result<Prepared, Stop> {
+) -> Result<Prepared<'a>, Stop> {
     let entity = &target.served.entity;
-    let mut mutation = item.mutation.clone();
+    let mut mutation = Cow::Borrowed(&item.mutation);
     check_values(&mutation, target, max_record_bytes)?;
     let mut key = match &mutation.record {
         RecordName::Key(_) if mutation.kind == MutationKind::Create && entity.ids == Ids::Server => {
@@ -82,7 +83,7 @@ pub(crate) async fn prepare(
         }
         RecordName::Created(id) => Some(created(transaction, principal, *id).await?),
     };
-    for reference in std::mem::take(&mut mutation.references) {
+    for reference in &item.mutation.references {
         let value = match created(transaction, principal, reference.created)
             .await?
             .0
@@ -99,13 +100,19 @@ pub(crate) async fn prepare(
                 ));
             }
         };
-        fill(&mut mutation, key.as_mut(), entity, &reference.attribute, &value)?;
+        fill(
+            mutation.to_mut(),
+            key.as_mut(),
+            entity,
+            &reference.attribute,
+            &value,
+        )?;
     }
     if let Some(key) = &key {
         check_key(entity, key)?;
     }
     if mutation.kind == MutationKind::Create {
-        complete(&mut mutation, key.as_ref(), entity)?;
+        complete(mutation.to_mut(), key.as_ref(), entity)?;
     }
     Ok(Prepared { mutation, key })
 }

@@ -75,6 +75,23 @@ impl Receipt {
         }
     }
 
+    /// Whether it says this already.
+    pub(crate) fn is_as(&self, key: Option<&Key>, outcome: &Outcome) -> bool {
+        let told = match outcome {
+            Outcome::Applied { key, gone, .. } => key.is_none() && !gone,
+            _ => false,
+        };
+        let opened = matches!(
+            self.outcome,
+            Outcome::Applied {
+                key: None,
+                stored: None,
+                gone: false
+            }
+        );
+        told && opened && (key.is_none() || key == self.key.as_ref())
+    }
+
     /// Whether that mutation, sent by this user, is the one the receipt is about.
     pub(crate) fn is_of(&self, principal: &Principal, item: &Item) -> bool {
         self.user == principal.user && self.body.as_slice() == item.body
@@ -122,15 +139,15 @@ pub(crate) async fn close(transaction: &mut dyn ServerTransaction, id: Uuid) -> 
     transaction.area_remove(RECEIPT, id.as_bytes()).await
 }
 
-/// Writes the receipt as it turned out, and lists it by its owner.
+/// Writes the receipt as it turned out, if that is not how it was opened, and lists it by its owner.
 pub(crate) async fn finish(
     transaction: &mut dyn ServerTransaction,
     owner: Owner,
     id: Uuid,
-    opened: &Receipt,
     receipt: &Receipt,
+    is_other: bool,
 ) -> Result<()> {
-    if opened != receipt {
+    if is_other {
         transaction
             .area_put(RECEIPT, id.as_bytes(), &encode(receipt)?)
             .await?;
@@ -193,12 +210,6 @@ struct Instance {
     settled_to: u64,
 }
 
-/// Up to which number this owner has settled its mutations, as the server knows it, under lock.
-pub(crate) async fn settled_to(transaction: &mut dyn ServerTransaction, owner: Owner) -> Result<u64> {
-    let bytes = transaction.area_get(INSTANCE, &owner.0).await?;
-    known(bytes)
-}
-
 fn known(bytes: Option<Vec<u8>>) -> Result<u64> {
     Ok(match bytes {
         Some(bytes) => decode::<Instance>(INSTANCE, &bytes)?.settled_to,
@@ -217,17 +228,35 @@ pub(crate) async fn settle(
         return Ok(());
     }
     let mut transaction = store.write().await?;
-    if known(transaction.area_get(INSTANCE, &owner.0).await?)? < settled_to {
-        let instance = Instance {
-            user: principal.user.clone(),
-            settled_to,
-        };
-        transaction
-            .area_put(INSTANCE, &owner.0, &encode(&instance)?)
-            .await?;
-    }
-    forget(transaction.as_mut(), owner, settled_to).await?;
+    settle_in(transaction.as_mut(), principal, owner, settled_to).await?;
     transaction.commit().await
+}
+
+/// The same within a transaction; returns up to which number this owner has settled its mutations.
+pub(crate) async fn settle_in(
+    transaction: &mut dyn ServerTransaction,
+    principal: &Principal,
+    owner: Owner,
+    settled_to: u64,
+) -> Result<u64> {
+    let known = known(transaction.area_get(INSTANCE, &owner.0).await?)?;
+    if known >= settled_to {
+        return Ok(known);
+    }
+    let instance = Instance {
+        user: principal.user.clone(),
+        settled_to,
+    };
+    transaction
+        .area_put(INSTANCE, &owner.0, &encode(&instance)?)
+        .await?;
+    forget(transaction, owner, settled_to).await?;
+    Ok(settled_to)
+}
+
+/// The mutation's id, with which a place in the list ends.
+fn id_of(place: &[u8]) -> &[u8] {
+    place.get(place.len().saturating_sub(16)..).unwrap_or_default()
 }
 
 async fn forget(transaction: &mut dyn ServerTransaction, owner: Owner, settled_to: u64) -> Result<()> {
@@ -239,9 +268,8 @@ async fn forget(transaction: &mut dyn ServerTransaction, owner: Owner, settled_t
             .await?;
         let whole = entries.len() == STEP;
         entries.retain(|(place, _)| *place < end);
-        for (place, bytes) in &entries {
-            let listed: Listed = decode(RECEIPT_BY_INSTANCE, bytes)?;
-            transaction.area_remove(RECEIPT, listed.id.as_bytes()).await?;
+        for (place, _) in &entries {
+            transaction.area_remove(RECEIPT, id_of(place)).await?;
             transaction.area_remove(RECEIPT_BY_INSTANCE, place).await?;
         }
         if !whole || entries.len() < STEP {

@@ -7,7 +7,7 @@ use crate::catalog::Catalog;
 use crate::checkpoint::Seals;
 use crate::history::History;
 use crate::limits::Limits;
-use crate::receipt::{self, Owner};
+use crate::receipt::Owner;
 use crate::request::Request;
 use crate::service::SyncService;
 use onsync_core::error::Result;
@@ -87,14 +87,13 @@ impl Server {
         span.record("mutations", request.items.len());
         let owner = Owner::of(&principal, request.hello.instance);
         let settled_to = request.hello.settled_to;
-        receipt::settle(inner.store.as_ref(), &principal, owner, settled_to).await?;
         let batch = Batch {
             server: inner,
             principal: &principal,
             request: &request,
             owner,
         };
-        let outcomes = batch.run().await;
+        let (outcomes, echo) = batch.run().await?;
         for frame in &outcomes {
             tracing::debug!(mutation = %frame.id, outcome = frame.outcome.as_str(), "outcome");
         }
@@ -104,7 +103,7 @@ impl Server {
             owner,
             settled_to,
         };
-        Ok(ServerAnswer::new(asker, request, outcomes, span))
+        Ok(ServerAnswer::new(asker, request, outcomes, echo, span))
     }
 }
 

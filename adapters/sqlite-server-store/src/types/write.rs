@@ -46,6 +46,14 @@ pub(crate) fn encode(value: &Value, form: Form, numbers_are_real: bool) -> Resul
     })
 }
 
+/// Whether a column that makes numbers of texts would make an infinite one of this.
+pub(crate) fn is_beyond_reals(text: &str) -> bool {
+    let number = text.trim_ascii();
+    let digits = number.trim_start_matches(['-', '+']);
+    digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && number.parse::<f64>().is_ok_and(f64::is_infinite)
+}
+
 /// A UUID in a form.
 pub(crate) fn uuid(value: Uuid, form: UuidForm) -> Stored {
     match form {
