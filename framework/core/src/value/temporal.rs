@@ -67,11 +67,6 @@ temporal!(
 const FIRST_DAY: i64 = -719_528;
 const LAST_DAY: i64 = 2_932_896;
 
-fn date_of(days: i64) -> civil::Date {
-    let span = jiff::Span::new().days(days.clamp(FIRST_DAY, LAST_DAY));
-    civil::date(1970, 1, 1).saturating_add(span)
-}
-
 fn days_of(date: civil::Date) -> i64 {
     // Days from civil, as published by Howard Hinnant in "chrono-compatible low-level date algorithms".
     let (year, month, day) = (
@@ -91,21 +86,53 @@ fn micros_of(time: civil::Time) -> i64 {
     seconds * 1_000_000 + i64::from(time.subsec_nanosecond()) / 1_000
 }
 
-fn write_date(f: &mut fmt::Formatter<'_>, days: i64) -> fmt::Result {
-    let date = date_of(days);
-    write!(f, "{:04}-{:02}-{:02}", date.year(), date.month(), date.day())
+/// Year, month and day; the inverse of [`days_of`], from the same source.
+fn civil_of(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-fn write_time(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
-    let seconds = micros / 1_000_000;
-    write!(
-        f,
-        "{:02}:{:02}:{:02}.{:06}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60,
-        micros % 1_000_000
-    )
+/// Text of fixed width, made without the formatting machinery: a first sync writes millions of these.
+struct Fixed<const N: usize>([u8; N]);
+
+impl<const N: usize> Fixed<N> {
+    /// Writes a number with leading zeros into these places.
+    fn put(&mut self, places: std::ops::Range<usize>, mut number: i64) {
+        for place in places.rev() {
+            self.0[place] = b'0' + (number % 10).unsigned_abs() as u8;
+            number /= 10;
+        }
+    }
+
+    fn put_date(&mut self, days: i64) {
+        let (year, month, day) = civil_of(days);
+        self.put(0..4, year);
+        self.put(5..7, month);
+        self.put(8..10, day);
+    }
+
+    fn put_time(&mut self, from: usize, micros: i64) {
+        let seconds = micros / 1_000_000;
+        self.put(from..from + 2, seconds / 3600);
+        self.put(from + 3..from + 5, seconds / 60 % 60);
+        self.put(from + 6..from + 8, seconds % 60);
+        self.put(from + 9..from + 15, micros % 1_000_000);
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.0).unwrap_or_default())
+    }
 }
 
 fn moment_in_range(micros: i64) -> bool {
@@ -170,29 +197,37 @@ impl LocalTimestamp {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_date(f, self.0.into())
+        let mut text = Fixed(*b"0000-00-00");
+        text.put_date(self.0.into());
+        text.write(f)
     }
 }
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_time(f, self.0)
+        let mut text = Fixed(*b"00:00:00.000000");
+        text.put_time(0, self.0);
+        text.write(f)
     }
 }
 
 impl fmt::Display for LocalTimestamp {
     /// Always six fractional digits, so that text sorts as time does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_date(f, self.0.div_euclid(DAY))?;
-        f.write_str("T")?;
-        write_time(f, self.0.rem_euclid(DAY))
+        let mut text = Fixed(*b"0000-00-00T00:00:00.000000");
+        text.put_date(self.0.div_euclid(DAY));
+        text.put_time(11, self.0.rem_euclid(DAY));
+        text.write(f)
     }
 }
 
 impl fmt::Display for Timestamp {
     /// Always six fractional digits and `Z`, so that text sorts as time does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}Z", LocalTimestamp(self.0))
+        let mut text = Fixed(*b"0000-00-00T00:00:00.000000Z");
+        text.put_date(self.0.div_euclid(DAY));
+        text.put_time(11, self.0.rem_euclid(DAY));
+        text.write(f)
     }
 }
 
