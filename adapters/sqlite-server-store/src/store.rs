@@ -148,28 +148,6 @@ impl SqliteServerStore {
             }),
         }
     }
-
-    /// Forgets deletions at and below a position, of all attached entities. Checkpoints below the last one forgotten must fetch
-    /// again. Returns how many were forgotten.
-    ///
-    /// The caller knows which position is old enough; 90 days is the rule.
-    ///
-    /// # Errors
-    /// `store_unavailable`, `store_busy`.
-    pub async fn prune(&self, up_to: u64) -> Result<u64> {
-        let schema = self.shared.state().schema.clone();
-        let Some(schema) = schema else { return Ok(0) };
-        let writer = self.shared.lock_writer().await?;
-        in_transaction(&writer, |connection| {
-            let found = survey(connection, &schema)?;
-            tracking::migrate(connection)?;
-            if !tracking::is_intact(connection, &found)? {
-                tracking::repair(connection, &found)?;
-            }
-            let up_to = up_to.min(tracking::position(connection)?);
-            tracking::prune(connection, &found, up_to)
-        })
-    }
 }
 
 #[portable_async]
@@ -233,5 +211,20 @@ impl ServerStore for SqliteServerStore {
             self.shared.install(None).await?;
         }
         Err(unsteady())
+    }
+
+    async fn prune(&self, up_to: u64) -> Result<u64> {
+        let schema = self.shared.state().schema.clone();
+        let Some(schema) = schema else { return Ok(0) };
+        let writer = self.shared.lock_writer().await?;
+        in_transaction(&writer, |connection| {
+            let found = survey(connection, &schema)?;
+            tracking::migrate(connection)?;
+            if !tracking::is_intact(connection, &found)? {
+                tracking::repair(connection, &found)?;
+            }
+            let up_to = up_to.min(tracking::position(connection)?);
+            tracking::prune(connection, &found, up_to)
+        })
     }
 }

@@ -7,11 +7,12 @@ use crate::screen::Screen;
 use crate::{interrupted, open};
 use onsync::Registries;
 use onsync::config::{self, Config};
-use onsync::server::{Served, from_config, serve};
+use onsync::server::{Served, Server, from_config, serve};
 use onsync_core::Error;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Runs the command.
@@ -24,12 +25,27 @@ pub(crate) async fn run(screen: Screen, registries: &Registries, path: &Path, fl
         .local_addr()
         .map_err(|error| listen_failed(&config.server.listen, &error))?;
     greet(screen, &config, &served, address);
-    serve(listener, served.router, interrupted())
-        .await
-        .map_err(|error| listen_failed(&config.server.listen, &error))?;
+    let maintained = tokio::spawn(maintain(served.server.clone(), config.server.keep_tombstones));
+    let ended = serve(listener, served.router, interrupted()).await;
+    maintained.abort();
+    ended.map_err(|error| listen_failed(&config.server.listen, &error))?;
     screen.line("stopped; every answered change is stored");
     screen.json_line(&json!({ "stopped": true }));
     Ok(Exit::Done)
+}
+
+/// How often old deletions are looked for.
+const MAINTENANCE: Duration = Duration::from_secs(3_600);
+
+/// Forgets what is older than `keep` now and every hour, until it is aborted. What fails is tried again the next time.
+async fn maintain(server: Server, keep: Duration) {
+    let mut hours = tokio::time::interval(MAINTENANCE);
+    loop {
+        hours.tick().await;
+        if let Err(error) = server.maintain(keep).await {
+            tracing::warn!(code = error.code(), %error, "old deletions could not be forgotten");
+        }
+    }
 }
 
 fn override_by_flags(config: &mut Config, flags: &Serve) {

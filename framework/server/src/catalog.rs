@@ -55,6 +55,11 @@ impl Catalog {
         self.served.get(name)
     }
 
+    /// All that are served.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Served>> {
+        self.served.values()
+    }
+
     /// The schema that is attached: what is served, without entities that never travel.
     pub(crate) fn attached(&self) -> Schema {
         let mut schema = self.schema.clone();

@@ -21,6 +21,36 @@ pub(crate) struct Mark {
     pub(crate) nonce: u64,
 }
 
+/// A mark as it is stored: its place is the position, its bytes the number and the time.
+pub(crate) struct Stored {
+    /// The database's position when it was stored.
+    pub(crate) position: u64,
+    /// Seconds since 1970.
+    pub(crate) time: u64,
+    nonce: u64,
+}
+
+impl Stored {
+    /// Reads one; none if its bytes are none.
+    pub(crate) fn read(place: &[u8], bytes: &[u8]) -> Option<Self> {
+        let (nonce, time) = bytes.split_first_chunk::<8>()?;
+        Some(Self {
+            position: position_of(place)?,
+            time: u64::from_be_bytes(time.try_into().ok()?),
+            nonce: u64::from_be_bytes(*nonce),
+        })
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        [self.nonce.to_be_bytes(), self.time.to_be_bytes()].concat()
+    }
+}
+
+/// The position of a mark's place.
+pub(crate) fn position_of(place: &[u8]) -> Option<u64> {
+    place.try_into().ok().map(u64::from_be_bytes)
+}
+
 /// At most one mark a second.
 const PACE: Duration = Duration::from_secs(1);
 
@@ -54,9 +84,22 @@ impl History {
     /// Stores a mark within a transaction that is about to commit, if it is time.
     pub(crate) async fn ride_along(&self, transaction: &mut dyn ServerTransaction) -> Result<()> {
         if self.is_due() {
-            add_in(transaction).await?;
+            add_in(transaction, self.now()).await?;
         }
         Ok(())
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().as_secs()
+    }
+
+    /// Stores a mark, unless there is one at the database's position already; returns the newest.
+    pub(crate) async fn add(&self, store: &dyn ServerStore) -> Result<Mark> {
+        let mut transaction = store.write().await?;
+        let mark = add_in(transaction.as_mut(), self.now()).await?;
+        transaction.commit().await?;
+        Ok(mark)
     }
 
     /// The mark for checkpoints up to `position`, given the newest one: a new one if that is below and it is time.
@@ -71,24 +114,17 @@ impl History {
         }
         match (newest, self.is_due()) {
             (Some(mark), false) => Ok(mark),
-            (Some(mark), true) => add(store).await.or_else(|error| {
+            (Some(mark), true) => self.add(store).await.or_else(|error| {
                 // An older mark notices a restore a little later; a pull is not refused for that.
                 tracing::warn!(code = error.code(), "no history mark could be stored");
                 Ok(mark)
             }),
-            (None, _) => add(store).await,
+            (None, _) => self.add(store).await,
         }
     }
 }
 
-async fn add(store: &dyn ServerStore) -> Result<Mark> {
-    let mut transaction = store.write().await?;
-    let mark = add_in(transaction.as_mut()).await?;
-    transaction.commit().await?;
-    Ok(mark)
-}
-
-async fn add_in(transaction: &mut dyn ServerTransaction) -> Result<Mark> {
+async fn add_in(transaction: &mut dyn ServerTransaction, time: u64) -> Result<Mark> {
     let position = transaction.position().await?;
     let newest = transaction.area_get(HISTORY_NEWEST, NEWEST).await?;
     if let Some(bytes) = newest {
@@ -101,8 +137,13 @@ async fn add_in(transaction: &mut dyn ServerTransaction) -> Result<Mark> {
         position,
         nonce: random::number()?,
     };
+    let stored = Stored {
+        position,
+        time,
+        nonce: mark.nonce,
+    };
     transaction
-        .area_put(HISTORY, &position.to_be_bytes(), &mark.nonce.to_be_bytes())
+        .area_put(HISTORY, &position.to_be_bytes(), &stored.bytes())
         .await?;
     transaction
         .area_put(HISTORY_NEWEST, NEWEST, &encode(&mark)?)
@@ -120,12 +161,11 @@ pub(crate) async fn newest(snapshot: &mut dyn ServerSnapshot) -> Result<Option<M
 pub(crate) async fn knows(snapshot: &mut dyn ServerSnapshot, mark: Mark, position: u64) -> Result<bool> {
     let place = mark.position.to_be_bytes();
     let stored = snapshot.area_get(HISTORY, &place).await?;
-    if stored.as_deref() != Some(mark.nonce.to_be_bytes().as_slice()) {
+    let stored = stored.and_then(|bytes| Stored::read(&place, &bytes));
+    if stored.is_none_or(|stored| stored.nonce != mark.nonce) {
         return Ok(false);
     }
     let next = snapshot.area_scan(HISTORY, Some(&place), 1).await?;
-    let next = next
-        .first()
-        .and_then(|(place, _)| place.as_slice().try_into().ok());
-    Ok(next.is_none_or(|next| u64::from_be_bytes(next) >= position))
+    let next = next.first().and_then(|(place, _)| position_of(place));
+    Ok(next.is_none_or(|next| next >= position))
 }

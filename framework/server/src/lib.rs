@@ -14,6 +14,7 @@ mod entity;
 mod held;
 mod history;
 mod limits;
+mod maintenance;
 mod order;
 mod prepare;
 mod random;

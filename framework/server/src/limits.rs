@@ -1,6 +1,6 @@
 //! What one request may hold, and the clock that paces history marks.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Bounds on requests and answers. Everything a device sends is held against them before it costs anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +35,15 @@ impl Default for Limits {
     }
 }
 
-/// Time since some fixed point. It paces history marks (at most one a second) and decides nothing else.
+/// Time. It paces history marks (at most one a second) and tells how old they are, and decides nothing else.
 pub trait Clock: Send + Sync {
-    /// Never goes back.
+    /// Time since some fixed point. Never goes back.
     fn elapsed(&self) -> Duration;
+
+    /// Time since 1970 in UTC, the same for all servers on one database; the system's unless given.
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
 }
 
 /// The system's monotonic clock.

@@ -7,6 +7,7 @@ use crate::catalog::Catalog;
 use crate::checkpoint::Seals;
 use crate::history::History;
 use crate::limits::Limits;
+use crate::maintenance;
 use crate::receipt::Owner;
 use crate::request::Request;
 use crate::service::SyncService;
@@ -18,6 +19,7 @@ use onsync_core::store::server::{Attached, ServerStore};
 use onsync_core::transport::Answer;
 use onsync_core::wire::{Health, PROTOCOL, RequestFrame};
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::Instrument as _;
 
 /// Answers sync requests from one database. Cheap to clone; holds nothing between requests that another process on the
@@ -74,6 +76,15 @@ impl Server {
     /// `store_unavailable`, `store_busy`.
     pub async fn rotate_checkpoint_key(&self) -> Result<()> {
         Seals::rotate(self.inner.store.as_ref()).await
+    }
+
+    /// Forgets deletions that are older than `keep`, and what only checkpoints of that age needed: their devices fetch again.
+    /// To be called now and then, about once an hour; also when several processes serve one database.
+    ///
+    /// # Errors
+    /// `store_unavailable`, `store_busy`.
+    pub async fn maintain(&self, keep: Duration) -> Result<()> {
+        maintenance::maintain(&self.inner, keep).await
     }
 
     async fn answer(&self, token: Option<&str>, frames: Vec<RequestFrame>) -> Result<ServerAnswer> {

@@ -94,6 +94,13 @@ pub trait ServerStore: MaybeSend + MaybeSync {
     /// # Errors
     /// `store_unavailable`, `store_busy`.
     async fn write(&self) -> Result<Box<dyn ServerTransaction>>;
+
+    /// Forgets deletions at and below a position, and raises the horizon of each entity that lost one at least to the last one
+    /// lost. Returns how many changes it forgot. What is there stays, and a delta from above the horizon lacks nothing.
+    ///
+    /// # Errors
+    /// `store_unavailable`, `store_busy`.
+    async fn prune(&self, up_to: u64) -> Result<u64>;
 }
 
 /// One consistent view.

@@ -144,6 +144,10 @@ impl Clock for TestClock {
     fn elapsed(&self) -> Duration {
         Duration::from_secs(self.0.load(Ordering::SeqCst))
     }
+
+    fn now(&self) -> Duration {
+        self.elapsed()
+    }
 }
 
 /// A builder with everything but what a test is about. Tokens are user names.

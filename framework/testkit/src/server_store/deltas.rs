@@ -89,6 +89,41 @@ pub async fn a_deleted_record_comes_as_deleted(place: &dyn ServerStorePlace) -> 
     Ok(())
 }
 
+/// Deletions that are forgotten raise the horizon, nothing above it is lost, and what is there stays.
+pub async fn forgotten_deletions_are_told_by_the_horizon(place: &dyn ServerStorePlace) -> CaseResult {
+    let server = Server::new(place).await?;
+    server.items(4).await?;
+    let before = server.position().await?;
+    server.delete("Item", &key(2)).await?;
+    let between = server.position().await?;
+    server.delete("Item", &key(3)).await?;
+    server.update("Item", &key(4), &named("changed")).await?;
+    let entity = server.entity("Item")?;
+    let newest = server.store.read().await?.newest(entity).await?;
+    server.store.prune(between).await?;
+    let mut snapshot = server.store.read().await?;
+    let horizon = snapshot.horizon(entity).await?;
+    check!(
+        horizon > before && horizon <= between,
+        "the horizon is {horizon} after pruning up to {between}; one deletion came after {before}"
+    );
+    check_eq!(snapshot.newest(entity).await?, newest, "the newest change");
+    drop(snapshot);
+    let told = server.told("Item", between).await?;
+    let wanted = Told::from([(key(3), None), (key(4), Some(item_row(4, "changed", None)))]);
+    check_eq!(told, wanted, "the delta from the horizon");
+    server.store.prune(u64::MAX >> 1).await?;
+    let (position, horizon) = (
+        server.position().await?,
+        server.store.read().await?.horizon(entity).await?,
+    );
+    check!(
+        horizon <= position,
+        "the horizon {horizon} lies beyond the position {position}"
+    );
+    Ok(())
+}
+
 /// Not as deleted too.
 pub async fn a_record_deleted_and_made_again_comes_as_a_row(place: &dyn ServerStorePlace) -> CaseResult {
     let server = Server::new(place).await?;

@@ -142,6 +142,7 @@ macro_rules! __server_store_cases {
                 nothing_comes_after_the_own_position
                 a_delta_gives_what_changed_and_nothing_else
                 each_key_comes_once_with_what_is_there_now
+                forgotten_deletions_are_told_by_the_horizon
                 a_deleted_record_comes_as_deleted
                 a_record_deleted_and_made_again_comes_as_a_row
                 a_delta_in_pages_is_complete

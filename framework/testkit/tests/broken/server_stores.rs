@@ -54,6 +54,10 @@ impl ServerStore for Broken {
         Ok(attached)
     }
 
+    async fn prune(&self, up_to: u64) -> Result<u64> {
+        self.inner.prune(up_to).await
+    }
+
     async fn read(&self) -> Result<Box<dyn ServerSnapshot>> {
         Ok(Box::new(BrokenSnapshot {
             fault: self.fault,

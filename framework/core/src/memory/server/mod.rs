@@ -246,14 +246,7 @@ impl MemoryServerStore {
     /// # Errors
     /// `store_unavailable`.
     pub async fn prune_to(&self, position: u64) -> Result<()> {
-        self.change(|state| {
-            let position = position.min(state.position);
-            for table in state.tables.values_mut() {
-                Arc::make_mut(table).tracking.prune(position);
-            }
-            Ok(())
-        })
-        .await
+        self.prune(position).await.map(drop)
     }
 
     /// Takes a table's tracking away, as an operator may who drops triggers: writes are unseen until the next `attach`, which
@@ -315,5 +308,17 @@ impl ServerStore for MemoryServerStore {
     async fn write(&self) -> Result<Box<dyn ServerTransaction>> {
         let turn = self.turn().await?;
         Ok(Box::new(MemoryServerTransaction::new(self, turn)))
+    }
+
+    async fn prune(&self, up_to: u64) -> Result<u64> {
+        self.change(|state| {
+            let up_to = up_to.min(state.position);
+            let mut forgotten = 0;
+            for table in state.tables.values_mut() {
+                forgotten += Arc::make_mut(table).tracking.prune(up_to);
+            }
+            Ok(forgotten)
+        })
+        .await
     }
 }

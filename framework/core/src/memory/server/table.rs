@@ -281,8 +281,9 @@ impl Tracking {
             })
     }
 
-    /// Forgets all changes up to a position.
-    pub(super) fn prune(&mut self, position: u64) {
+    /// Forgets all changes up to a position; returns how many.
+    pub(super) fn prune(&mut self, position: u64) -> u64 {
+        let before = self.changes.iter().count();
         let mut changes = OrderedMap::default();
         for (change, stamped) in self.changes.iter().filter(|(_, stamped)| **stamped > position) {
             changes.insert(change, *stamped);
@@ -294,9 +295,11 @@ impl Tracking {
                 log.insert(entry, key.clone());
             }
         }
+        let forgotten = before - changes.iter().count();
         self.changes = changes;
         self.log = log;
         self.horizon = self.horizon.max(position);
+        u64::try_from(forgotten).unwrap_or(u64::MAX)
     }
 }
 
