@@ -30,10 +30,17 @@ fn failed(path: &Path, error: std::io::Error) -> Error {
 
 /// The right to sync, until dropped.
 pub(crate) struct FileLock {
-    _file: File,
+    file: File,
 }
 
 impl SyncLock for FileLock {}
+
+impl Drop for FileLock {
+    /// Closing the file would not do: a process that this one is just starting has a copy of it until it has begun.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
 
 impl FileLock {
     /// The right to sync the store at this path, if nobody has it.
@@ -41,7 +48,7 @@ impl FileLock {
         let path = beside(store, ".lock");
         let file = open(&path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(failed(&path, error)),
         }
@@ -52,6 +59,13 @@ impl FileLock {
 pub(crate) struct Presence {
     file: File,
     path: PathBuf,
+}
+
+impl Drop for Presence {
+    /// As for [`FileLock`].
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
 }
 
 impl Presence {
@@ -73,5 +87,27 @@ impl Presence {
     /// Lets others in.
     pub(crate) fn share(&self) -> Result<()> {
         self.file.lock_shared().map_err(|error| failed(&self.path, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process that is being started has copies of all open files until its own program begins.
+    #[test]
+    fn a_lock_ends_with_its_owner_whoever_has_a_copy_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store.sqlite");
+        let lock = FileLock::sync(&store).unwrap().unwrap();
+        let _copy = lock.file.try_clone().unwrap();
+        assert!(FileLock::sync(&store).unwrap().is_none());
+        drop(lock);
+        assert!(FileLock::sync(&store).unwrap().is_some());
+        let (presence, alone) = Presence::announce(&store).unwrap();
+        let _copy = presence.file.try_clone().unwrap();
+        assert!(alone);
+        drop(presence);
+        assert!(Presence::announce(&store).unwrap().1);
     }
 }

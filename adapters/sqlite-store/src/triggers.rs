@@ -38,7 +38,9 @@ pub(crate) fn triggers(entity: &EntitySchema, unique: &[UniqueIndex]) -> Vec<Tri
     }
     let mut before_insert = vec![key_guard(&shape), RAISE_SEQUENCE.to_owned()];
     before_insert.extend(touch(&shape, "NEW", unique));
-    let after_insert = [note_new(&shape), raise_key(&shape, "NEW")];
+    // An AFTER trigger of the app may run before ours and touch the new record: it must be known as new by then.
+    before_insert.push(note_new(&shape, &key_is_known(&shape)));
+    let after_insert = [note_new(&shape, ""), raise_key(&shape, "NEW")];
     let mut before_update = vec![refuse_key_change(&shape), RAISE_SEQUENCE.to_owned()];
     before_update.extend(touch(&shape, "OLD", unique));
     let mut before_delete = vec![RAISE_SEQUENCE.to_owned()];
@@ -128,12 +130,26 @@ fn raise_key(shape: &Shape<'_>, side: &str) -> String {
     )
 }
 
-/// Notes a key that was not there, which only an AFTER trigger can: before, a key made by the database is not known.
-fn note_new(shape: &Shape<'_>) -> String {
+/// What a BEFORE INSERT trigger must ask: a key made by the database is not known by then, and SQLite shows -1 for it.
+fn key_is_known(shape: &Shape<'_>) -> String {
+    let absent = if is_row_id(shape.entity) {
+        " AND NEW.{} <> -1"
+    } else {
+        ""
+    };
+    let parts = shape.key.iter().map(|name| {
+        let absent = absent.replace("{}", name);
+        format!(" AND NEW.{name} IS NOT NULL{absent}")
+    });
+    parts.collect()
+}
+
+/// Notes a key that was not there.
+fn note_new(shape: &Shape<'_>, only_if: &str) -> String {
     let values: Vec<String> = shape.key.iter().map(|name| format!("NEW.{name}")).collect();
     format!(
         "INSERT INTO {base} ({}, \"_onsync_from_server\", \"_onsync_edit\", \"_onsync_acknowledged_to\", \"_onsync_state\") \
-         SELECT {}, 0, 0, 0, 'waiting' WHERE NOT EXISTS (SELECT 1 FROM {base} AS \"_onsync_b\" WHERE {});",
+         SELECT {}, 0, {CURRENT_EDIT}, 0, 'waiting' WHERE NOT EXISTS (SELECT 1 FROM {base} AS \"_onsync_b\" WHERE {}){only_if};",
         shape.key_list(),
         values.join(", "),
         shape.key_equals("\"_onsync_b\"", "NEW"),
