@@ -2,8 +2,8 @@
 
 use crate::place::{Device, schema};
 use onsync_core::handler::Event;
-use onsync_core::registry::Registry;
 use onsync_core::pattern::SyncPattern;
+use onsync_core::registry::Registry;
 use onsync_http_server::HttpServerOptions;
 use onsync_pattern_read_write_last_write_wins::LastWriteWins;
 use onsync_server::{NoAuthentication, Server, StaticTokens};
@@ -51,10 +51,15 @@ fn serve(role: &Json) {
         .unwrap();
     runtime.block_on(async {
         let mut patterns: Registry<Arc<dyn SyncPattern>> = Registry::new("pattern");
-        patterns.register("read-write-last-write-wins", Arc::new(LastWriteWins)).unwrap();
+        patterns
+            .register("read-write-last-write-wins", Arc::new(LastWriteWins))
+            .unwrap();
         let path = role["path"].as_str().unwrap();
         let store = Arc::new(SqliteServerStore::new(SqliteServerStoreOptions::new(path)));
-        let builder = Server::builder().schema(schema(&role["ids"])).patterns(patterns).store(store);
+        let builder = Server::builder()
+            .schema(schema(&role["ids"]))
+            .patterns(patterns)
+            .store(store);
         let builder = match role["token"].as_str() {
             Some(token) => builder.authenticator(StaticTokens::new().with(token, "ada")),
             None => builder.authenticator(NoAuthentication),
@@ -92,7 +97,9 @@ fn play_device(role: &Json) {
                 Err(error) => json!({ "error": error.code() }),
             },
             _ => match device.try_sync() {
-                Ok(summary) => json!({ "ok": true, "applied": summary.applied, "received": summary.received }),
+                Ok(summary) => {
+                    json!({ "ok": true, "applied": summary.applied, "received": summary.received })
+                }
                 Err(error) => json!({ "error": error.code(), "text": error.to_string() }),
             },
         };
@@ -205,7 +212,9 @@ impl DeviceProcess {
 
     /// The next answer, or none when it has ended.
     pub(crate) fn hear(&mut self) -> Option<Json> {
-        self.process.hear().map(|line| serde_json::from_str(&line).unwrap())
+        self.process
+            .hear()
+            .map(|line| serde_json::from_str(&line).unwrap())
     }
 
     /// A command and its answer.

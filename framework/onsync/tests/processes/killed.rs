@@ -112,7 +112,10 @@ fn kill_servers(wanted: u32) {
     place.assert_equal(&place.path("device.sqlite"));
     place.assert_effects((0..=i64::from(wanted)).flat_map(effects_of));
     println!("{broken} of {wanted} syncs were broken off");
-    assert!(broken * 4 >= wanted, "{broken} of {wanted}: the kills come at the wrong time");
+    assert!(
+        broken * 4 >= wanted,
+        "{broken} of {wanted}: the kills come at the wrong time"
+    );
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use onsync_core::handler::{Selection, Summary, SyncDirection};
 use onsync_core::portable_async;
-use onsync_core::query::Query;
 use onsync_core::schema::{Attribute, EntitySchema, Ids, OnDelete, Relation, Schema};
 use onsync_core::transport::{Credentials, CredentialsProvider};
 use onsync_core::{Error, ErrorKind, Fields, Key, Result, ValueType};
@@ -28,14 +27,22 @@ const CONTEXTS: usize = 512;
 pub(crate) fn schema(ids: &Json) -> Schema {
     let ids = if ids == "server" { Ids::Server } else { Ids::Client };
     let entity = |name: &str, attributes: &[(&str, ValueType)]| {
-        let attributes = attributes.iter().map(|(name, kind)| Attribute::new(*name, *kind)).collect();
+        let attributes = attributes
+            .iter()
+            .map(|(name, kind)| Attribute::new(*name, *kind))
+            .collect();
         EntitySchema {
             ids,
             ..EntitySchema::new(name, LWW, &["id"], attributes)
         }
     };
     let (integer, text) = (ValueType::Integer, ValueType::Text);
-    let item = [("id", integer), ("name", text), ("note", text), ("amount", integer)];
+    let item = [
+        ("id", integer),
+        ("name", text),
+        ("note", text),
+        ("amount", integer),
+    ];
     let part = [("id", integer), ("item_id", integer), ("name", text)];
     Schema {
         entities: vec![entity("Item", &item), entity("Part", &part)],
@@ -105,8 +112,12 @@ impl Place {
     /// Every effect on the served database that is not of another program, with how often it happened.
     pub(crate) fn effects(&self) -> BTreeMap<String, i64> {
         let connection = self.connection();
-        let mut statement = connection.prepare("SELECT what, count(*) FROM effect GROUP BY what").unwrap();
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let mut statement = connection
+            .prepare("SELECT what, count(*) FROM effect GROUP BY what")
+            .unwrap();
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
         rows.map(rusqlite::Result::unwrap).collect()
     }
 
@@ -118,7 +129,11 @@ impl Place {
             assert_eq!(*count, 1, "{what} took effect {count} times");
         }
         for what in wanted {
-            assert!(effects.contains_key(&what), "{what} is missing among {} effects", effects.len());
+            assert!(
+                effects.contains_key(&what),
+                "{what} is missing among {} effects",
+                effects.len()
+            );
         }
     }
 
@@ -126,7 +141,9 @@ impl Place {
     #[track_caller]
     pub(crate) fn assert_equal(&self, store: &Path) {
         for file in [&self.server(), store] {
-            let found: String = open(file).query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+            let found: String = open(file)
+                .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+                .unwrap();
             assert_eq!(found, "ok", "{}", file.display());
         }
         let (there, here) = (contents(&self.server()), contents(store));
@@ -149,7 +166,9 @@ pub(crate) fn contents(path: &Path) -> Vec<Vec<Sql>> {
         UNION ALL SELECT 'Part', p.name, i.name, NULL FROM Part p LEFT JOIN Item i ON i.id = p.item_id ORDER BY 1, 2, 3, 4";
     let connection = open(path);
     let mut statement = connection.prepare(sql).unwrap();
-    let rows = statement.query_map([], |row| (0..4).map(|at| row.get(at)).collect()).unwrap();
+    let rows = statement
+        .query_map([], |row| (0..4).map(|at| row.get(at)).collect())
+        .unwrap();
     rows.map(rusqlite::Result::unwrap).collect()
 }
 
@@ -170,7 +189,11 @@ struct Token(String);
 impl CredentialsProvider for Token {
     async fn credentials(&self, refused: bool) -> Result<Option<Credentials>> {
         if refused {
-            return Err(Error::new(ErrorKind::Unauthorised, "unauthorised", "the token was refused"));
+            return Err(Error::new(
+                ErrorKind::Unauthorised,
+                "unauthorised",
+                "the token was refused",
+            ));
         }
         Ok(Some(Credentials::bearer(self.0.clone())))
     }
@@ -221,7 +244,10 @@ impl Device {
     pub(crate) fn try_sync(&self) -> Result<Summary> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed) % CONTEXTS;
-        self.app.blocking().on_sync(&format!("Test{next}"), &Default::default())?.into_result()
+        self.app
+            .blocking()
+            .on_sync(&format!("Test{next}"), &Default::default())?
+            .into_result()
     }
 
     #[track_caller]
@@ -253,7 +279,9 @@ impl Device {
         let app = self.app.blocking();
         let ids = self.app.schema().entities[0].ids;
         for nth in 0..EDITS {
-            let mut item = Fields::new().with("name", format!("new {series}.{nth}")).with("amount", nth);
+            let mut item = Fields::new()
+                .with("name", format!("new {series}.{nth}"))
+                .with("amount", nth);
             let mut part = Fields::new().with("name", format!("{series}.{nth}"));
             if ids == Ids::Client {
                 let id = 1_000_000 + number * EDITS + nth;
@@ -265,7 +293,9 @@ impl Device {
                 tx.create("Part", part.with("item_id", key.values()[0].clone()))
             })?;
             let unique = 1_000 + number * EDITS + nth;
-            let changes = Fields::new().with("amount", unique).with("name", format!("changed {series}.{nth}"));
+            let changes = Fields::new()
+                .with("amount", unique)
+                .with("name", format!("changed {series}.{nth}"));
             app.update("Item", Key::one(number * RECORDS + nth + 1), changes)?;
         }
         for key in deleted_by(number) {
@@ -273,7 +303,6 @@ impl Device {
         }
         Ok(())
     }
-
 }
 
 /// Runs a future to its end on this thread.

@@ -57,8 +57,14 @@ fn two_servers_merge_edits_of_one_instant() {
                 let barrier = &barrier;
                 let own = if at == 0 { "name" } else { "note" };
                 let amount = 1_000 + round * 2 + at;
-                let edit = Fields::new().with(own, format!("{own} {round}")).with("amount", amount);
-                device.app.blocking().update("Item", Key::one(1i64), edit).unwrap();
+                let edit = Fields::new()
+                    .with(own, format!("{own} {round}"))
+                    .with("amount", amount);
+                device
+                    .app
+                    .blocking()
+                    .update("Item", Key::one(1i64), edit)
+                    .unwrap();
                 scope.spawn(move || {
                     barrier.wait();
                     device.sync();
@@ -69,7 +75,9 @@ fn two_servers_merge_edits_of_one_instant() {
         for store in &stores {
             place.assert_equal(store);
         }
-        let row = contents(&place.server()).into_iter().find(|row| row[1] == format!("name {round}").into());
+        let row = contents(&place.server())
+            .into_iter()
+            .find(|row| row[1] == format!("name {round}").into());
         let row = row.expect("the name of one device");
         assert_eq!(row[2], format!("note {round}").into(), "the note of the other");
         let amounts = [0, 1].map(|at| (1_000 + round * 2 + at).into());
@@ -138,7 +146,10 @@ fn a_mutation_sent_to_two_servers_takes_effect_once() {
         }
         let other = request(round, &values.replace("null", r#"{"text":"changed"}"#));
         let refused = post(&servers[round % 2].address, &other);
-        assert!(refused.contains("rejected") || refused.contains("failed"), "{refused}");
+        assert!(
+            refused.contains("rejected") || refused.contains("failed"),
+            "{refused}"
+        );
     }
     assert_eq!(contents(&place.server()).len(), 20);
     place.assert_effects((0..20).map(|round| format!("made {round}")));
