@@ -442,3 +442,21 @@ fn handles_go_everywhere() {
     anywhere::<App>();
     anywhere::<onsync_engine::Blocking>();
 }
+
+#[tokio::test]
+async fn a_write_through_the_app_within_its_transaction_is_refused() {
+    let app = OnSyncBuilder::new(Config::from_text(CONFIG).unwrap(), registries())
+        .build()
+        .await
+        .unwrap();
+    let inner = app.clone();
+    let refused = app
+        .transaction(async |tx| {
+            tx.create("Artist", artist("kept together")).await?;
+            inner.create("Artist", artist("would wait for ever")).await
+        })
+        .await;
+    assert_eq!(code(refused), "transaction_within_itself");
+    assert!(app.query(Query::entity("Artist")).await.unwrap().is_empty());
+    app.create("Artist", artist("afterwards")).await.unwrap();
+}

@@ -6,6 +6,7 @@ mod live;
 mod records;
 mod transaction;
 mod typed;
+mod within;
 
 #[cfg(feature = "native")]
 pub use blocking::{Blocking, BlockingRecords, BlockingTransaction};
@@ -101,6 +102,7 @@ impl Drop for Guarded {
 /// Runs one write in a transaction of its own on the background runtime.
 macro_rules! write {
     ($app:expr, |$tx:ident, $records:ident| $work:expr) => {{
+        within::check()?;
         let core = &$app.inner.core;
         let (store, $records) = (core.store.clone(), core.records.clone());
         core.run(async move {
@@ -271,7 +273,7 @@ impl App {
     }
 
     /// Reads and writes in one transaction: everything becomes visible together when the work ends well, and is undone when it
-    /// fails or is dropped. Other writers wait meanwhile, so do nothing slow inside.
+    /// fails or is dropped. Other writers wait meanwhile, so do nothing slow inside; a write through the app itself is refused there.
     ///
     /// ```no_run
     /// # use onsync_core::{Fields, Result};
@@ -286,13 +288,14 @@ impl App {
     /// ```
     ///
     /// # Errors
-    /// Those of the work, and of the store.
+    /// Those of the work, and of the store; `transaction_within_itself`.
     pub async fn transaction<T, F>(&self, work: F) -> Result<T>
     where
         F: AsyncFnOnce(&mut Transaction) -> Result<T>,
     {
+        within::check()?;
         let mut transaction = self.inner.core.begin(Access::App).await?;
-        let result = work(&mut transaction).await?;
+        let result = within::Within::new(work(&mut transaction)).await?;
         transaction.commit().await?;
         Ok(result)
     }
