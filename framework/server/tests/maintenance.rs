@@ -1,6 +1,8 @@
 //! Deletions and history marks are kept as long as somebody may need them.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
     reason = "the helpers of a test fail by panicking, as the test does"
 )]
 
