@@ -12,7 +12,9 @@ async fn main() -> Result<()> {
     sync("phone", &phone, "Online").await?;
     show("phone", &phone).await?;
 
-    step("The office changes one company, adds one and deletes one. A company that came and went in between does not travel.");
+    step(
+        "The office changes one company, adds one and deletes one. A company that came and went in between does not travel.",
+    );
     office.sql("UPDATE Company SET City = 'Bremen' WHERE CompanyId = 1")?;
     office.sql("INSERT INTO Company (Name, City) VALUES ('Zenit Pumps', 'Gdańsk')")?;
     office.sql("DELETE FROM Company WHERE CompanyId = 4")?;

@@ -25,7 +25,12 @@ async fn main() -> Result<()> {
     assert_eq!(companies.len(), 5);
 
     step("The set is read-only: a local write is refused, and says why.");
-    let refused = phone.create("LocalCompany", Fields::new().with("id", 99i64).with("name", "Mine")).await;
+    let refused = phone
+        .create(
+            "LocalCompany",
+            Fields::new().with("id", 99i64).with("name", "Mine"),
+        )
+        .await;
     match refused {
         Err(error) => println!("   {error}"),
         Ok(key) => println!("   unexpectedly stored {key}"),

@@ -1,5 +1,5 @@
 //! "Your first synced entity in ten minutes" does what it says: every command of the page is run, in order.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

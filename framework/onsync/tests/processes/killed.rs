@@ -96,26 +96,32 @@ fn kill_servers(wanted: u32) {
     let began = Instant::now();
     device.sync();
     let longest = began.elapsed().mul_f64(2.0);
-    let mut broken = 0;
+    let (mut broken, mut landed) = (0, 0);
     for series in 1..=wanted {
         device.edit(&series.to_string()).unwrap();
-        std::thread::scope(|scope| {
+        let failed = std::thread::scope(|scope| {
             let sync = scope.spawn(|| device.try_sync());
             chance.pass(longest);
             server.kill();
-            broken += u32::from(sync.join().unwrap().is_err());
+            sync.join().unwrap().is_err()
         });
+        broken += u32::from(failed);
+        let applied = place.effects().contains_key(&format!("part {series}.5"));
+        landed += u32::from(failed && applied);
         server = ServerProcess::start(&place.server(), "server", None);
         proxy.lead_to(&server.address);
+        // Now and then two or three pushes in a row are broken off.
+        if series % 3 != 0 {
+            device.sync();
+        }
     }
     device.settle();
     place.assert_equal(&place.path("device.sqlite"));
     place.assert_effects((0..=i64::from(wanted)).flat_map(effects_of));
-    println!("{broken} of {wanted} syncs were broken off");
-    assert!(
-        broken * 4 >= wanted,
-        "{broken} of {wanted}: the kills come at the wrong time"
+    println!(
+        "{broken} of {wanted} syncs were broken off, {landed} of them after their edits had been applied"
     );
+    assert!(broken > 0, "the kills come at the wrong time");
 }
 
 #[test]

@@ -3,13 +3,25 @@
 use crate::children::ServerProcess;
 use crate::place::{Device, Place, settings};
 use onsync_core::{Fields, Key};
+use serde_json::json;
 
 #[test]
 fn an_apps_trigger_runs_for_the_apps_edits_only() {
+    run("client");
+}
+
+#[test]
+fn an_apps_trigger_touches_records_whose_keys_the_server_issues() {
+    run("server");
+}
+
+fn run(ids: &str) {
     let place = Place::new(50, 5);
-    let server = ServerProcess::start(&place.server(), "client", None);
+    let server = ServerProcess::start(&place.server(), ids, None);
     let store = place.path("device.sqlite");
-    let device = Device::of_role(&settings(&store, &server.url()));
+    let mut settings = settings(&store, &server.url());
+    settings["ids"] = json!(ids);
+    let device = Device::of_role(&settings);
     let own = device.store.connection().unwrap();
     own.execute_batch(
         "CREATE TABLE fired (id INTEGER);
@@ -43,7 +55,10 @@ fn an_apps_trigger_runs_for_the_apps_edits_only() {
     let app = device.app.blocking();
     app.update("Item", Key::one(3i64), Fields::new().with("name", "mine"))
         .unwrap();
-    let made = Fields::new().with("id", 1_000i64).with("name", "made");
+    let mut made = Fields::new().with("name", "made");
+    if ids == "client" {
+        made = made.with("id", 1_000i64);
+    }
     app.create("Item", made).unwrap();
     // Plain SQL of the app is tracked and stamped the same way.
     own.execute("UPDATE Item SET name = 'by SQL' WHERE id = 4", [])
