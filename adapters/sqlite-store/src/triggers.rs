@@ -7,6 +7,7 @@
 
 use crate::error::{INVALID_KEY, KEY_CHANGE, READ_ONLY, read_only_text};
 use crate::sql::{Shape, literal, quote};
+use crate::tables::wants_sequence;
 use crate::verify::UniqueIndex;
 use onsync_core::ValueType;
 use onsync_core::schema::EntitySchema;
@@ -39,8 +40,13 @@ pub(crate) fn triggers(entity: &EntitySchema, unique: &[UniqueIndex]) -> Vec<Tri
     let mut before_insert = vec![key_guard(&shape), RAISE_SEQUENCE.to_owned()];
     before_insert.extend(touch(&shape, "NEW", unique));
     // An AFTER trigger of the app may run before ours and touch the new record: it must be known as new by then.
-    before_insert.push(note_new(&shape, &key_is_known(&shape)));
-    let after_insert = [note_new(&shape, ""), raise_key(&shape, "NEW")];
+    before_insert.push(note_new(&shape, &keys_to_be(&shape)));
+    let there: Vec<String> = shape.key.iter().map(|name| format!("NEW.{name}")).collect();
+    let after_insert = [
+        note_new(&shape, &there),
+        raise_key(&shape, "NEW"),
+        forget_guess(&shape),
+    ];
     let mut before_update = vec![refuse_key_change(&shape), RAISE_SEQUENCE.to_owned()];
     before_update.extend(touch(&shape, "OLD", unique));
     let mut before_delete = vec![RAISE_SEQUENCE.to_owned()];
@@ -130,30 +136,60 @@ fn raise_key(shape: &Shape<'_>, side: &str) -> String {
     )
 }
 
-/// What a BEFORE INSERT trigger must ask: a key made by the database is not known by then, and SQLite shows -1 for it.
-fn key_is_known(shape: &Shape<'_>) -> String {
-    let absent = if is_row_id(shape.entity) {
-        " AND NEW.{} <> -1"
+/// The key a row will have, as a BEFORE INSERT trigger can tell: where the database makes it, SQLite shows -1 until then, and takes
+/// the next number.
+fn keys_to_be(shape: &Shape<'_>) -> Vec<String> {
+    let table = &shape.table;
+    let issued = if wants_sequence(shape.entity) {
+        format!(
+            "(SELECT \"seq\" FROM \"sqlite_sequence\" WHERE \"name\" = {})",
+            literal(&shape.entity.name)
+        )
     } else {
-        ""
+        "0".to_owned()
     };
-    let parts = shape.key.iter().map(|name| {
-        let absent = absent.replace("{}", name);
-        format!(" AND NEW.{name} IS NOT NULL{absent}")
-    });
-    parts.collect()
+    let to_be = |name: &String| {
+        if !is_row_id(shape.entity) {
+            return format!("NEW.{name}");
+        }
+        // Only integers: the largest has no next one.
+        let next = format!("max(coalesce({issued}, 0), coalesce((SELECT max({name}) FROM {table}), 0))");
+        format!(
+            "CASE WHEN NEW.{name} IS NOT NULL AND NEW.{name} <> -1 THEN NEW.{name} \
+             WHEN {next} < 9223372036854775807 THEN {next} + 1 END"
+        )
+    };
+    shape.key.iter().map(to_be).collect()
 }
 
 /// Notes a key that was not there.
-fn note_new(shape: &Shape<'_>, only_if: &str) -> String {
-    let values: Vec<String> = shape.key.iter().map(|name| format!("NEW.{name}")).collect();
+fn note_new(shape: &Shape<'_>, keys: &[String]) -> String {
+    let same = shape.key.iter().zip(keys);
+    let same: Vec<String> = same
+        .map(|(name, key)| format!("\"_onsync_b\".{name} = {key}"))
+        .collect();
+    let known: Vec<String> = keys.iter().map(|key| format!("({key}) IS NOT NULL")).collect();
     format!(
         "INSERT INTO {base} ({}, \"_onsync_from_server\", \"_onsync_edit\", \"_onsync_acknowledged_to\", \"_onsync_state\") \
-         SELECT {}, 0, {CURRENT_EDIT}, 0, 'waiting' WHERE NOT EXISTS (SELECT 1 FROM {base} AS \"_onsync_b\" WHERE {}){only_if};",
+         SELECT {}, 0, {CURRENT_EDIT}, 0, 'waiting' WHERE {} AND NOT EXISTS (SELECT 1 FROM {base} AS \"_onsync_b\" WHERE {});",
         shape.key_list(),
-        values.join(", "),
-        shape.key_equals("\"_onsync_b\"", "NEW"),
+        keys.join(", "),
+        known.join(" AND "),
+        same.join(" AND "),
         base = shape.base,
+    )
+}
+
+/// Whoever gives -1 as the key of a record means it: no other key is noted then.
+fn forget_guess(shape: &Shape<'_>) -> String {
+    if !is_row_id(shape.entity) {
+        return String::new();
+    }
+    let (base, table, key) = (&shape.base, &shape.table, shape.key_list());
+    let guess = keys_to_be(shape).join("");
+    format!(
+        "DELETE FROM {base} WHERE NEW.{key} = -1 AND {key} = {guess} AND \"_onsync_from_server\" = 0 \
+         AND \"_onsync_edit\" = {CURRENT_EDIT} AND NOT EXISTS (SELECT 1 FROM {table} WHERE {key} = {guess});"
     )
 }
 
