@@ -2,14 +2,12 @@
 #![cfg(feature = "server")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use onsync::config::Config;
+use onsync::config::{Authentication, Config};
 use onsync::sqlite_store::rusqlite::Connection;
 use std::path::Path;
 use std::process::Command;
 
 const CONFIG: &str = r#"
-    [server]
-    authentication = "none"
     [entities.Artist]
     pattern = "read-write-last-write-wins"
     key = "ArtistId"
@@ -48,6 +46,7 @@ async fn a_python_client_pulls_and_pushes() {
         .execute_batch("CREATE TABLE Artist (ArtistId INTEGER PRIMARY KEY, Name TEXT); INSERT INTO Artist (Name) VALUES ('AC/DC'), ('Accept'), ('Aerosmith')")
         .unwrap();
     let mut config = Config::from_text(CONFIG).unwrap();
+    config.server.authentication = Authentication::None;
     config.server.database = Some(format!("sqlite:{}", database.display()));
     let served = onsync::server::from_config(&config, &onsync::registries())
         .await
