@@ -1,4 +1,4 @@
-//! Plain SQL by another program is tracked like an API call. Where the store has no SQL these cases say that they are skipped.
+//! Plain SQL by another program is tracked like an API call. Where the store has no SQL these cases do not apply, and say so.
 
 use super::LocalStorePlace;
 use super::device::{Device, SYNC};
@@ -49,7 +49,7 @@ async fn things(place: &dyn LocalStorePlace) -> Result<Option<(Device, Arc<dyn F
     let Some(program) = place.plain_sql() else {
         let thread = std::thread::current();
         println!(
-            "SKIPPED {}: this store has no SQL",
+            "{} does not apply: this store has no SQL",
             thread.name().unwrap_or("a case")
         );
         return Ok(None);
