@@ -12,7 +12,7 @@ use onsync_core::mutation::{MutationKind, Rejection};
 use onsync_core::page::KeyRange;
 use onsync_core::pattern::{Change, Direction, DirtyRecord};
 use onsync_core::schema::{EntitySchema, Ids, Schema};
-use onsync_core::store::local::{Access, LocalTransaction, Overlay, RecordState, is_local_key};
+use onsync_core::store::local::{LocalTransaction, Overlay, RecordState, is_local_key};
 use onsync_core::{Fields, Key, Result, Row};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -57,12 +57,6 @@ pub(super) async fn cut(
     room: usize,
     room_bytes: usize,
 ) -> Result<CutResult> {
-    if !any_overlay(syncer, fence, entities).await? {
-        return Ok(CutResult {
-            entries: Vec::new(),
-            more: false,
-        });
-    }
     let mut tx = syncer.begin(fence, true).await?;
     let instance = tx.instance(syncer.runtime.random_uuid()).await?;
     let mut cutter = Cutter {
@@ -92,9 +86,11 @@ pub(super) async fn cut(
 }
 
 /// Whether anything may have to be cut; most syncs find out without waiting for the writer.
-async fn any_overlay(syncer: &Syncer, fence: Fence, entities: &[String]) -> Result<bool> {
-    let mut tx = syncer.store.begin(Access::Read).await?;
-    tx.check_fence(fence).await?;
+pub(super) async fn any_overlay(
+    syncer: &Syncer,
+    tx: &mut dyn LocalTransaction,
+    entities: &[String],
+) -> Result<bool> {
     for name in entities {
         let entity = syncer.schema.entity(name)?;
         let sends = !entity.local && syncer.pattern(name)?.direction() != Direction::ReadOnly;

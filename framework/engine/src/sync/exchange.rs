@@ -78,24 +78,25 @@ impl<'a> Run<'a> {
     /// The next mutations to send: what was cut before, then what is cut now. True if more will wait behind them.
     async fn batch(&mut self) -> Result<(Vec<OutboxEntry>, bool)> {
         let limits = &self.syncer.limits;
-        let (waiting, more) = self.unsent().await?;
-        if more {
-            return Ok((waiting, true));
+        let mut tx = self.syncer.store.begin(Access::Read).await?;
+        tx.check_fence(self.fence).await?;
+        let (mut batch, more) = self.unsent(tx.as_mut()).await?;
+        if more || !cut::any_overlay(self.syncer, tx.as_mut(), &self.step.entities).await? {
+            return Ok((batch, more));
         }
-        let bytes: usize = waiting.iter().map(cut::size).sum();
-        let room = limits.max_mutations.saturating_sub(waiting.len());
+        drop(tx);
+        let bytes: usize = batch.iter().map(cut::size).sum();
+        let room = limits.max_mutations.saturating_sub(batch.len());
         let room_bytes = limits.max_request_bytes.saturating_sub(bytes);
         let cut = cut::cut(self.syncer, self.fence, &self.step.entities, room, room_bytes).await?;
-        let mut batch = waiting;
         batch.extend(cut.entries);
         Ok((batch, cut.more))
     }
 
     /// Cut mutations that this step has not sent, as many as a request holds. Those of an entity that is not configured any
     /// more stay where they are, for the day it is again.
-    async fn unsent(&self) -> Result<(Vec<OutboxEntry>, bool)> {
+    async fn unsent(&self, tx: &mut dyn LocalTransaction) -> Result<(Vec<OutboxEntry>, bool)> {
         let limits = &self.syncer.limits;
-        let mut tx = self.syncer.store.begin(Access::Read).await?;
         let (mut batch, mut bytes, mut after) = (Vec::new(), 0, None::<Vec<u8>>);
         loop {
             let found = tx
@@ -142,8 +143,16 @@ impl<'a> Run<'a> {
         batch: &[OutboxEntry],
         pulls: bool,
     ) -> Result<(Vec<RequestFrame>, BTreeMap<String, Option<Checkpoint>>)> {
-        let instance = self.instance().await?;
         let mut tx = self.syncer.store.begin(Access::Read).await?;
+        let instance = match tx.known_instance().await? {
+            Some(instance) => instance,
+            None => {
+                drop(tx);
+                let instance = self.new_instance().await?;
+                tx = self.syncer.store.begin(Access::Read).await?;
+                instance
+            }
+        };
         tx.check_fence(self.fence).await?;
         let settled_to = settled_to(tx.as_mut(), instance.next_number, batch).await?;
         let context = self.step.context.clone();
@@ -188,13 +197,8 @@ impl<'a> Run<'a> {
         Ok((frames, checkpoints))
     }
 
-    /// This store's instance; made in a transaction of its own where nothing was ever cut.
-    async fn instance(&self) -> Result<Instance> {
-        let mut tx = self.syncer.store.begin(Access::Read).await?;
-        if let Some(instance) = tx.known_instance().await? {
-            return Ok(instance);
-        }
-        drop(tx);
+    /// Makes this store's instance, where nothing was ever cut.
+    async fn new_instance(&self) -> Result<Instance> {
         let mut tx = self.syncer.begin(self.fence, true).await?;
         let instance = tx.instance(self.syncer.runtime.random_uuid()).await?;
         tx.commit().await?;

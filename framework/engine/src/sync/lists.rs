@@ -154,7 +154,8 @@ impl Syncer {
         tx.store(areas::BIN, id.as_bytes(), &entry).await
     }
 
-    /// Empties the bin of what is older or more than the limits allow, oldest first. `grown` says that something was put there.
+    /// Empties the bin of what is older or more than the limits allow, oldest first: when something was put there (`grown`), and
+    /// once an hour.
     ///
     /// # Errors
     /// Those of the store.
@@ -167,6 +168,9 @@ impl Syncer {
             .now()
             .count()
             .saturating_sub(i64::from(bin_days) * 86_400_000_000);
+        if !grown && !self.trim_is_due() {
+            return Ok(());
+        }
         let mut tx = self.store.begin(Access::Read).await?;
         let first = tx.list::<BinEntry>(areas::BIN, None, 1).await?;
         if first

@@ -96,6 +96,8 @@ pub struct Syncer {
     pub page_rows: Arc<AtomicU32>,
     /// The fence this syncer took last: as long as it is the newest, nobody else has synced since, and it holds on.
     taken: Arc<Mutex<Option<Fence>>>,
+    /// When the bin was last looked through, in the runtime's elapsed time.
+    trimmed: Arc<Mutex<Option<Duration>>>,
 }
 
 /// What is asked of one step.
@@ -172,6 +174,7 @@ impl Syncer {
             limits,
             page_rows,
             taken: Arc::default(),
+            trimmed: Arc::default(),
         }
     }
 
@@ -239,6 +242,17 @@ impl Syncer {
         let mut tx = self.store.begin(Access::Sync { durable }).await?;
         tx.check_fence(fence).await?;
         Ok(tx)
+    }
+
+    /// Whether it is time to look through the bin again; asking notes the time.
+    pub(crate) fn trim_is_due(&self) -> bool {
+        let now = self.runtime.elapsed();
+        let mut trimmed = self.trimmed.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = trimmed.is_none_or(|last| now.saturating_sub(last) >= Duration::from_secs(3600));
+        if due {
+            *trimmed = Some(now);
+        }
+        due
     }
 
     /// Keeps one apply within its time by asking for smaller or, again, larger pages.
