@@ -7,8 +7,8 @@
 mod common;
 
 use common::{
-    Bare, COLUMNS, MARKS, ServerProcess, device, device_ddl, fill, header, median, millis, report, rounds,
-    serve_if_asked, sync, values,
+    Bare, COLUMNS, HttpClient, MARKS, ServerProcess, device, device_ddl, fill, header, median, millis,
+    report, rounds, serve_if_asked, sync, values,
 };
 use onsync_sqlite_store::rusqlite::{Connection, params_from_iter};
 use std::path::Path;
@@ -54,6 +54,7 @@ struct Measured {
     delta: Duration,
     idle: Duration,
     round_trip: Duration,
+    socket: Duration,
     upsert: Duration,
 }
 
@@ -62,7 +63,8 @@ fn measure(runtime: &tokio::runtime::Runtime, folder: &Path, records: i64) -> Me
     fill(&server_path, records);
     let server = ServerProcess::start(&server_path, PATTERN);
     let path = folder.join(format!("device-{records}.sqlite"));
-    let (mut delta, mut idle, mut trips, mut upserts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut delta, mut idle) = (Vec::new(), Vec::new());
+    let (mut trips, mut raws, mut upserts) = (Vec::new(), Vec::new(), Vec::new());
     runtime.block_on(async {
         let app = device(&path, &server.url, PATTERN).await;
         sync(&app).await;
@@ -73,7 +75,8 @@ fn measure(runtime: &tokio::runtime::Runtime, folder: &Path, records: i64) -> Me
         for sql in device_ddl(&path) {
             bare.execute_batch(&sql).expect("the device's own schema");
         }
-        let mut http = Bare::connect(&server.url).await;
+        let http = HttpClient::new(&server.url);
+        let mut socket = Bare::connect(&server.url).await;
         for round in 0..=rounds() * 5 {
             change(&server_path, round);
             let began = Instant::now();
@@ -84,11 +87,13 @@ fn measure(runtime: &tokio::runtime::Runtime, folder: &Path, records: i64) -> Me
             sync(&app).await;
             let nothing = began.elapsed();
             let trip = http.round_trip().await;
+            let raw = socket.round_trip().await;
             let upsert = bare_upsert(&mut bare);
             if round > 0 {
                 delta.push(took);
                 idle.push(nothing);
                 trips.push(trip);
+                raws.push(raw);
                 upserts.push(upsert);
             }
         }
@@ -97,6 +102,7 @@ fn measure(runtime: &tokio::runtime::Runtime, folder: &Path, records: i64) -> Me
         delta: median(delta),
         idle: median(idle),
         round_trip: median(trips),
+        socket: median(raws),
         upsert: median(upserts),
     }
 }
@@ -112,8 +118,9 @@ fn main() {
     let small = measure(&runtime, folder.path(), 1_000);
     let large = measure(&runtime, folder.path(), 100_000);
     println!(
-        "round trip {}, bare upsert of 100 rows {}\n",
+        "HTTP round trip {} (without an HTTP library {}), bare upsert of 100 rows {}\n",
         millis(large.round_trip),
+        millis(large.socket),
         millis(large.upsert)
     );
     report(

@@ -7,7 +7,7 @@
 mod common;
 
 use common::{
-    Bare, ENTITY, ServerProcess, device, fill, header, median, report, rounds, serve_if_asked, sync,
+    ENTITY, HttpClient, ServerProcess, device, fill, header, median, report, rounds, serve_if_asked, sync,
 };
 use onsync_core::{Fields, Key};
 use onsync_sqlite_store::rusqlite::Connection;
@@ -81,7 +81,7 @@ fn main() {
     runtime.block_on(async {
         let app = device(&folder.path().join("device.sqlite"), &server.url, pattern).await;
         sync(&app).await;
-        let mut http = Bare::connect(&server.url).await;
+        let http = HttpClient::new(&server.url);
         for round in 0..=rounds() {
             let edits = (1..=EDITS)
                 .map(|id| {

@@ -4,6 +4,7 @@
 use onsync_core::ValueType;
 use onsync_core::registry::Registry;
 use onsync_core::schema::{Attribute, EntitySchema, Schema};
+use onsync_core::transport::Transport as _;
 use onsync_engine::{App, OnSyncBuilder};
 use onsync_http_server::HttpServerOptions;
 use onsync_http_transport::{HttpTransport, HttpTransportOptions};
@@ -314,7 +315,22 @@ pub(crate) fn report(what: &str, time: Duration, floor: Duration, wanted: f64) {
     );
 }
 
-/// A kept-alive connection that speaks just enough HTTP for a bare round trip.
+/// A bare HTTP round trip to the same server, with the HTTP client a program would use, over a kept-alive connection.
+pub(crate) struct HttpClient(HttpTransport);
+
+impl HttpClient {
+    pub(crate) fn new(url: &str) -> Self {
+        Self(HttpTransport::new(HttpTransportOptions::new(url)).expect("a client"))
+    }
+
+    pub(crate) async fn round_trip(&self) -> Duration {
+        let began = Instant::now();
+        self.0.health().await.expect("an answer");
+        began.elapsed()
+    }
+}
+
+/// A kept-alive connection that speaks just enough HTTP for a round trip without any HTTP library: the floor's own floor.
 pub(crate) struct Bare {
     stream: tokio::net::TcpStream,
     host: String,
