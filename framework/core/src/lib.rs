@@ -9,6 +9,7 @@ pub mod handler;
 pub mod memory;
 pub mod mutation;
 pub mod network;
+pub mod one_way;
 pub mod page;
 pub mod pattern;
 pub mod platform;

@@ -1,6 +1,7 @@
 //! The outcome table, case by case.
 
 use super::*;
+use onsync_core::mutation::BinReason;
 use onsync_core::mutation::MutationKind;
 use onsync_core::page::KeyRange;
 use onsync_core::record::{Fields, Key, RecordName};

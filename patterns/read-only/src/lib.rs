@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-use onsync_core::mutation::{BinReason, Mutation, Rejection};
+use onsync_core::mutation::Mutation;
+use onsync_core::one_way;
 use onsync_core::page::PageKind;
 use onsync_core::pattern::{
     Action, Change, Direction, DirtyRecord, Incoming, Progress, Selection, ServerView, SyncPattern, Verdict,
@@ -31,14 +32,7 @@ impl SyncPattern for ReadOnly {
     }
 
     fn plan(&self, dirty: &DirtyRecord<'_>, incoming: Incoming<'_>, kind: &PageKind) -> Action {
-        match (incoming, kind, dirty.base, dirty.mine) {
-            (Incoming::Row(row), _, _, Some(mine)) if mine == row => Action::Accept,
-            (Incoming::Row(_), _, _, _) => Action::Discard(BinReason::ReadOnly),
-            // The server never had it: a range that lacks it says nothing about it.
-            (Incoming::Deleted | Incoming::Removed, PageKind::Snapshot(_), None, _) => Action::Keep,
-            (Incoming::Deleted, _, _, None) => Action::Accept,
-            (Incoming::Deleted | Incoming::Removed, _, _, _) => Action::Discard(BinReason::ReadOnly),
-        }
+        one_way::plan(dirty, &incoming, kind)
     }
 
     fn select(&self, progress: Option<Progress>) -> Selection {
@@ -50,14 +44,7 @@ impl SyncPattern for ReadOnly {
     }
 
     fn decide(&self, view: &ServerView<'_>, mutation: &Mutation) -> Verdict {
-        Verdict::Reject(Rejection {
-            code: "read_only".to_owned(),
-            message: format!(
-                "a {} of `{}` was sent, but the entity is read-only (pattern `{NAME}`); discard the change",
-                mutation.kind.as_str(),
-                view.entity.name
-            ),
-        })
+        one_way::refuse(view, mutation)
     }
 }
 
