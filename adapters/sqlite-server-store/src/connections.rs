@@ -47,7 +47,17 @@ pub(crate) fn open_writer(options: &SqliteServerStoreOptions) -> Result<Connecti
     connection
         .execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;")
         .doing("preparing the writing connection")?;
+    if let Some(bytes) = options.max_bytes {
+        bound(&connection, bytes).doing("bounding the database's size")?;
+    }
     Ok(connection)
+}
+
+/// Lets this connection write no page beyond so many bytes.
+fn bound(connection: &Connection, bytes: u64) -> rusqlite::Result<()> {
+    let page: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    let pages = (bytes / u64::from(page.max(1))).max(1);
+    connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
 }
 
 /// A connection for looking only.

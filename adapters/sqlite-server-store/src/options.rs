@@ -26,6 +26,10 @@ pub struct SqliteServerStoreOptions {
     /// system that cannot share memory needs `false`.
     #[serde(default = "default_wal")]
     pub wal: bool,
+    /// How large the database may grow by what devices send, in bytes; none for as large as the disk. Beyond it a request
+    /// fails with `disk_full`, and the devices keep their changes.
+    #[serde(default)]
+    pub max_bytes: Option<u64>,
 }
 
 impl SqliteServerStoreOptions {
@@ -36,6 +40,7 @@ impl SqliteServerStoreOptions {
             busy_timeout_ms: default_busy_timeout_ms(),
             readers: default_readers(),
             wal: default_wal(),
+            max_bytes: None,
         }
     }
 }

@@ -16,6 +16,11 @@ pub(crate) fn was_unclean(store: &Path) -> bool {
     std::fs::metadata(beside(store, "-wal")).is_ok_and(|log| log.len() > 0)
 }
 
+/// Whether there is a file, and nothing in it: nobody makes one on purpose, and a disk that failed may leave one.
+pub(crate) fn is_empty_file(store: &Path) -> bool {
+    std::fs::metadata(store).is_ok_and(|file| file.is_file() && file.len() == 0) && !was_unclean(store)
+}
+
 /// Refuses a file that was cut off: its header says how long it must be.
 pub(crate) fn check_length(store: &Path) -> Result<()> {
     let Ok(mut file) = File::open(store) else {

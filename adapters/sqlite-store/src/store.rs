@@ -89,6 +89,13 @@ impl Inner {
         }
         let (presence, alone) = Presence::announce(path)?;
         let mut opened = Opened::default();
+        if alone && recovery::is_empty_file(path) {
+            opened.warnings.push(format!(
+                "wanted a store at {}, found a file of no length; it is taken as a new store, and everything is fetched again: if \
+                 there was a store before, unsent edits in it are lost",
+                path.display()
+            ));
+        }
         let writers = match self.connect(schema, alone, &mut opened) {
             Err(error) if error.code() == "store_corrupt" && alone => {
                 let (writers, fresh) = self.start_afresh(schema, &error)?;

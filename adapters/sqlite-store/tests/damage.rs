@@ -38,12 +38,20 @@ fn garbage_is_set_aside_each_time_under_another_name() {
 }
 
 #[test]
-fn a_file_of_no_length_is_a_new_store() {
+fn a_file_of_no_length_is_a_new_store_and_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.sqlite");
     std::fs::write(&path, b"").unwrap();
-    let (_store, opened) = open(&path);
+    let (store, opened) = open(&path);
     assert!(opened.created && opened.set_aside.is_none());
+    let said = opened.warnings.join(" ");
+    assert!(
+        said.contains("no length") && said.contains("app.sqlite"),
+        "{said}"
+    );
+    drop(store);
+    let (_store, again) = open(&path);
+    assert!(again.warnings.is_empty(), "{:?}", again.warnings);
 }
 
 #[test]

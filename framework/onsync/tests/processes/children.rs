@@ -55,7 +55,9 @@ fn serve(role: &Json) {
             .register("read-write-last-write-wins", Arc::new(LastWriteWins))
             .unwrap();
         let path = role["path"].as_str().unwrap();
-        let store = Arc::new(SqliteServerStore::new(SqliteServerStoreOptions::new(path)));
+        let mut options = SqliteServerStoreOptions::new(path);
+        options.max_bytes = role["max_bytes"].as_u64();
+        let store = Arc::new(SqliteServerStore::new(options));
         let builder = Server::builder()
             .schema(schema(&role["ids"]))
             .patterns(patterns)
@@ -167,8 +169,16 @@ pub(crate) struct ServerProcess {
 impl ServerProcess {
     /// Serves the database; `ids` is `client` or `server`, and without a token everybody is let in.
     pub(crate) fn start(path: &Path, ids: &str, token: Option<&str>) -> Self {
-        let mut process =
-            Process::start(&json!({ "role": "server", "path": path, "ids": ids, "token": token }));
+        Self::of_role(&json!({ "role": "server", "path": path, "ids": ids, "token": token }))
+    }
+
+    /// Serves the database, which may not grow beyond so many bytes.
+    pub(crate) fn bounded(path: &Path, max_bytes: u64) -> Self {
+        Self::of_role(&json!({ "role": "server", "path": path, "ids": "client", "max_bytes": max_bytes }))
+    }
+
+    fn of_role(role: &Json) -> Self {
+        let mut process = Process::start(role);
         let address = process.hear().expect("a server process that says its address");
         Self { process, address }
     }

@@ -103,3 +103,45 @@ fn a_full_store_keeps_or_refuses_and_goes_on_when_there_is_room() {
         "{opened}, {failed}, {refused}: the limits miss"
     );
 }
+
+#[test]
+fn a_full_server_database_keeps_every_change_on_its_device() {
+    let place = Place::new(100, 500);
+    let store = place.path("device.sqlite");
+    let grown = std::fs::metadata(place.server()).unwrap().len();
+    let mut server = ServerProcess::bounded(&place.server(), grown + (256 << 10));
+    let mut told = Vec::new();
+    let mut failed = 0;
+    {
+        let device = Device::of_role(&settings(&store, &server.url()));
+        device.settle();
+        for round in 0..12i64 {
+            for nth in 0..10i64 {
+                let id = 1_000_000 + round * 10 + nth;
+                let name = format!("new {id}");
+                let fields = Fields::new()
+                    .with("id", id)
+                    .with("name", name.clone())
+                    .with("note", "x".repeat(6_000));
+                device.app.blocking().create("Item", fields).unwrap();
+                told.push(format!("made {name}"));
+            }
+            if let Err(error) = device.try_sync() {
+                // What went wrong on the server is told by its code and hides nothing of the database.
+                assert!(error.kind().may_pass(), "{error}");
+                failed += 1;
+            }
+        }
+        let waiting = device.app.blocking().waiting(1_000).unwrap();
+        assert!(!waiting.is_empty(), "what the server had no room for waits here");
+        let status = device.app.status();
+        assert_eq!(status.rejected, 0);
+    }
+    assert!(failed > 2, "{failed}: the limit misses");
+    server.kill();
+    let server = ServerProcess::start(&place.server(), "client", None);
+    let device = Device::of_role(&settings(&store, &server.url()));
+    device.settle();
+    place.assert_equal(&store);
+    place.assert_effects(told);
+}
