@@ -114,6 +114,16 @@ impl AttributePlan {
     }
 }
 
+/// The mark of a soft delete.
+#[derive(Clone, Debug)]
+pub(crate) struct SoftMark {
+    pub(crate) column: String,
+    /// the stored value that means deleted
+    pub(crate) deleted: Stored,
+    /// an expression for a value that does not
+    pub(crate) alive: String,
+}
+
 /// One entity.
 #[derive(Clone, Debug)]
 pub(crate) struct EntityPlan {
@@ -128,8 +138,8 @@ pub(crate) struct EntityPlan {
     pub(crate) native_order: bool,
     /// a condition that is true for rows that are there for devices
     pub(crate) present: Option<String>,
-    /// sets the mark of a soft delete: column and stored value
-    pub(crate) soft_delete: Option<(String, Stored)>,
+    /// how rows are marked as deleted
+    pub(crate) soft_delete: Option<SoftMark>,
     /// the table's change table
     pub(crate) changes: String,
     /// for each key attribute, its column in the change table
@@ -192,6 +202,19 @@ impl EntityPlan {
         for (attribute, value) in self.key.iter().zip(key.values()) {
             attribute.add_parameters(value, &mut parameters)?;
         }
+        Ok(parameters)
+    }
+
+    /// The condition for records that hold one value in an attribute, numbered from 1, and how many parameters it has.
+    pub(crate) fn value_condition(&self, attribute: usize) -> Result<(String, usize)> {
+        Ok(self.attribute(attribute)?.condition(1))
+    }
+
+    /// The parameters of [`value_condition`](Self::value_condition) for a value.
+    pub(crate) fn value_parameters(&self, attribute: usize, value: &Value) -> Result<Vec<Stored>> {
+        let mut parameters = Vec::with_capacity(5);
+        self.attribute(attribute)?
+            .add_parameters(value, &mut parameters)?;
         Ok(parameters)
     }
 

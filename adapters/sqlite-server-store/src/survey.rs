@@ -2,7 +2,7 @@
 
 use crate::catalog::{self, Affinity, Found, Table};
 use crate::error::Doing;
-use crate::plan::{AttributePlan, EntityPlan, change_table};
+use crate::plan::{AttributePlan, EntityPlan, SoftMark, change_table};
 use crate::sql;
 use crate::triggers::Tracking;
 use crate::types::{detect, mappable};
@@ -324,7 +324,7 @@ fn is_uniform(connection: &Connection, table: &Table, attribute: &AttributePlan)
     rusqlite::Result::<bool>::doing(run(), "looking at the keys of a table")
 }
 
-type Presence = (Option<String>, Option<(String, Stored)>);
+type Presence = (Option<String>, Option<SoftMark>);
 
 /// The condition for rows that devices see, and how a row is marked as deleted.
 fn presence(
@@ -365,10 +365,35 @@ fn presence(
                 .at("delete"));
             }
         });
-        mark = Some((plan.column.clone(), plan.encode(&soft.value)?));
+        mark = Some(SoftMark {
+            deleted: plan.encode(&soft.value)?,
+            alive: alive(&plan, table, &soft.value)?,
+            column: plan.column,
+        });
     }
     let present = (!conditions.is_empty()).then(|| format!("({})", sql::join(conditions, " AND ")));
     Ok((present, mark))
+}
+
+/// A value for the mark that does not mean deleted: the other boolean, else the column's default, else null.
+fn alive(plan: &AttributePlan, table: &Table, deleted: &Value) -> Result<String> {
+    let literal = |value: &Value| {
+        Ok::<_, Error>(match plan.encode(value)? {
+            Stored::Integer(value) => value.to_string(),
+            Stored::Text(text) => sql::text(&text),
+            _ => "NULL".to_owned(),
+        })
+    };
+    if let Value::Boolean(deleted) = deleted {
+        return literal(&Value::Boolean(!deleted));
+    }
+    let default = table
+        .column(&plan.column)
+        .and_then(|column| column.default.as_deref());
+    match default {
+        Some(default) => Ok(format!("nullif(({default}), {})", literal(deleted)?)),
+        None => Ok("NULL".to_owned()),
+    }
 }
 
 fn warn(

@@ -10,6 +10,10 @@ use std::sync::Arc;
 pub(crate) enum Action {
     /// Selects `1`, then the attributes. The parameters are the key's.
     Get,
+    /// Selects the keys of records that hold one value in the one attribute. The parameters are the value's, then how many.
+    Referring,
+    /// Writes the attributes over a row that counts as deleted, which is there again. The parameters are the key's, then the values.
+    Revive,
     /// Inserts the attributes and returns the key. The parameters are the values.
     Insert,
     /// Sets the attributes, or only looks for the record where there are none. The parameters are the key's, then the values.
@@ -65,6 +69,7 @@ fn write(action: Action, plan: &EntityPlan, attributes: &[usize]) -> Result<Stri
     for index in attributes {
         columns.push(sql::name(&plan.attribute(*index)?.column));
     }
+    let keys = plan.key.iter().map(|attribute| sql::name(&attribute.column));
     // ABORT takes precedence over what the table's own constraints say, so that no other row is replaced.
     Ok(match action {
         Action::Get => {
@@ -74,8 +79,33 @@ fn write(action: Action, plan: &EntityPlan, attributes: &[usize]) -> Result<Stri
                 sql::join(selected, ", ")
             )
         }
+        Action::Referring => {
+            let (holds, count) = plan.value_condition(attributes.first().copied().unwrap_or(usize::MAX))?;
+            format!(
+                "SELECT {} FROM {table} WHERE {holds}{} LIMIT ?{}",
+                sql::join(keys, ", "),
+                plan.and_present(),
+                count + 1
+            )
+        }
+        Action::Revive => {
+            let alive = plan.soft_delete.iter().filter_map(|mark| {
+                let column = sql::name(&mark.column);
+                let given = columns.contains(&column);
+                (!given).then(|| format!("{column} = {}", mark.alive))
+            });
+            let set = columns
+                .iter()
+                .zip(first..)
+                .map(|(column, place)| format!("{column} = ?{place}"));
+            format!(
+                "UPDATE OR ABORT {table} SET {} WHERE {} AND NOT {}",
+                sql::join(alive.chain(set), ", "),
+                plan.key_condition(),
+                plan.present.as_deref().unwrap_or("1")
+            )
+        }
         Action::Insert => {
-            let keys = plan.key.iter().map(|attribute| sql::name(&attribute.column));
             let what = if columns.is_empty() {
                 "DEFAULT VALUES".to_owned()
             } else {
@@ -103,9 +133,9 @@ fn write(action: Action, plan: &EntityPlan, attributes: &[usize]) -> Result<Stri
             )
         }
         Action::Delete => match &plan.soft_delete {
-            Some((column, _)) => format!(
+            Some(mark) => format!(
                 "UPDATE OR ABORT {table} SET {} = ?{first} WHERE {condition}",
-                sql::name(column)
+                sql::name(&mark.column)
             ),
             None => format!("DELETE FROM {table} WHERE {condition}"),
         },

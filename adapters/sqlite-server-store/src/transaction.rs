@@ -49,6 +49,25 @@ impl Transaction {
             .doing(doing)
     }
 
+    /// Writes over the row with that key, if there is one that counts as deleted: it is there again.
+    fn revive(
+        &mut self,
+        entity: &EntitySchema,
+        plan: &EntityPlan,
+        fields: &Fields,
+        written: &Written,
+    ) -> Result<Option<Key>> {
+        if plan.soft_delete.is_none() || entity.ids == Ids::Server {
+            return Ok(None);
+        }
+        let key = Key(entity.key.iter().map(|name| fields.value(name).clone()).collect());
+        let mut parameters = plan.key_parameters(&key)?;
+        let revive = self.texts.of(Action::Revive, plan, &written.attributes)?;
+        parameters.extend(written.values.iter().cloned());
+        let found = self.execute(&revive, parameters, "reviving a record")? > 0;
+        Ok(found.then_some(key))
+    }
+
     fn batch(&self, statements: &str, doing: &str) -> Result<()> {
         self.connection()?.execute_batch(statements).doing(doing)
     }
@@ -127,8 +146,30 @@ impl ServerTransaction for Transaction {
         Ok(Some(fields.into_iter().collect()))
     }
 
-    async fn insert(&mut self, entity: &EntitySchema, fields: &Fields) -> Result<Key> {
+    async fn referring(
+        &mut self,
+        entity: &EntitySchema,
+        attribute: usize,
+        value: &Value,
+        limit: usize,
+    ) -> Result<Vec<Key>> {
         let plan = self.plans.entity(entity)?;
+        let doing = "looking for records that refer to one";
+        let mut parameters = plan.value_parameters(attribute, value)?;
+        parameters.push(Stored::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+        let select = self.texts.of(Action::Referring, plan, &[attribute])?;
+        let mut statement = self.connection()?.prepare_cached(&select).doing(doing)?;
+        let mut rows = statement.query(params_from_iter(parameters)).doing(doing)?;
+        let mut keys = Vec::new();
+        while let Some(row) = rows.next().doing(doing)? {
+            keys.push(read_key(plan, row, 0)?);
+        }
+        Ok(keys)
+    }
+
+    async fn insert(&mut self, entity: &EntitySchema, fields: &Fields) -> Result<Key> {
+        let plan = Arc::clone(self.plans.entity(entity)?);
+        let plan = plan.as_ref();
         let written = to_write(entity, plan, fields, |attribute, value| {
             let issued = entity.ids == Ids::Server && plan.key.iter().any(|key| key.name == attribute.name);
             if issued && !value.is_null() {
@@ -142,6 +183,9 @@ impl ServerTransaction for Transaction {
             }
             Ok(!issued)
         })?;
+        if let Some(key) = self.revive(entity, plan, fields, &written)? {
+            return Ok(key);
+        }
         let insert = self.texts.of(Action::Insert, plan, &written.attributes)?;
         let doing = "inserting a record";
         let mut statement = self.connection()?.prepare_cached(&insert).doing(doing)?;
@@ -209,7 +253,7 @@ impl ServerTransaction for Transaction {
         let plan = self.plans.entity(entity)?;
         let mut parameters = plan.key_parameters(key)?;
         let statement = self.texts.of(Action::Delete, plan, &[])?;
-        parameters.extend(plan.soft_delete.iter().map(|(_, mark)| mark.clone()));
+        parameters.extend(plan.soft_delete.iter().map(|mark| mark.deleted.clone()));
         match self.execute(&statement, parameters, "deleting a record")? {
             0 => Err(record_missing(&entity.name)),
             _ => Ok(()),

@@ -284,10 +284,9 @@ impl Batch<'_> {
         prepared: Prepared<'_>,
         current: Option<Fields>,
     ) -> Result<Effect, Stop> {
-        let entity = &target.served.entity;
         if let (Some(key), Some(current)) = (&prepared.key, &current) {
-            self.permit(entity, prepared.mutation.kind, Some(current), None)?;
-            transaction.delete(entity, key).await?;
+            self.delete_family(transaction, &target.served, key, current)
+                .await?;
         }
         Ok(Effect {
             outcome: applied(None),
@@ -329,7 +328,7 @@ impl Batch<'_> {
     }
 
     /// Asks the authorizer and the validators, before anything is written.
-    fn permit(
+    pub(crate) fn permit(
         &self,
         entity: &EntitySchema,
         kind: MutationKind,

@@ -1,5 +1,6 @@
 //! The configured entities as the server uses them: each with its pattern, none that is local.
 
+use onsync_core::ValueType;
 use onsync_core::error::{Error, Result, list_names};
 use onsync_core::pattern::SyncPattern;
 use onsync_core::registry::Registry;
@@ -16,6 +17,18 @@ pub(crate) struct Served {
     pub(crate) pattern: Arc<dyn SyncPattern>,
     /// Positions of the attributes that travel: what the server reads of a record to decide about it.
     pub(crate) attributes: Vec<usize>,
+}
+
+impl Served {
+    /// Columns and types of the key: entities on one table that agree in them name its rows alike.
+    pub(crate) fn key(&self) -> Vec<(&str, ValueType)> {
+        self.entity
+            .key_indexes()
+            .into_iter()
+            .map(|index| &self.entity.attributes[index])
+            .map(|attribute| (attribute.column.as_str(), attribute.value_type))
+            .collect()
+    }
 }
 
 /// All of them.

@@ -11,6 +11,7 @@ mod checkpoint;
 mod echo;
 mod encoding;
 mod entity;
+mod family;
 mod held;
 mod history;
 mod limits;

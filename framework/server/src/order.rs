@@ -17,7 +17,8 @@ pub(crate) struct Unit {
 
 /// The units of these mutations (places in `items`), in the order in which they are tried.
 ///
-/// Mutations of one record are never reordered. Where mutations wait for each other in a circle, they stay as sent.
+/// Mutations of one record are never reordered. Where units wait for each other in a circle, deletes give up their wait first, and
+/// what still waits in a circle stays as sent.
 pub(crate) fn units(items: &[Item], places: &[usize], schema: &Schema) -> Vec<Unit> {
     let edges = edges(items, places, schema);
     let mut unit_of = BTreeMap::new();
@@ -34,10 +35,8 @@ pub(crate) fn units(items: &[Item], places: &[usize], schema: &Schema) -> Vec<Un
         units[unit].push(at);
         unit_of.insert(at, unit);
     }
-    let across = edges
-        .pairs
-        .iter()
-        .filter_map(|(before, after)| {
+    let across = |pairs: &Pairs| -> Pairs {
+        let pairs = pairs.iter().filter_map(|(before, after)| {
             // Nodes beyond the mutations are barriers and stand for themselves behind the units.
             let node = |at: &usize| match unit_of.get(at) {
                 Some(unit) => *unit,
@@ -45,44 +44,51 @@ pub(crate) fn units(items: &[Item], places: &[usize], schema: &Schema) -> Vec<Un
             };
             let (before, after) = (node(before), node(after));
             (before != after).then_some((before, after))
-        })
-        .collect();
-    let order = sorted(units.len() + edges.barriers, &across);
+        });
+        pairs.collect()
+    };
+    let order = sorted(
+        units.len() + edges.barriers,
+        &across(&edges.pairs),
+        &across(&edges.waits),
+    );
+    let members = |members: &Vec<usize>| -> Vec<usize> { members.iter().map(|at| places[*at]).collect() };
     order
         .into_iter()
         .filter_map(|unit| units.get(unit))
-        .map(|members| Unit {
-            members: inside(members, &edges).into_iter().map(|at| places[at]).collect(),
+        .map(|unit| Unit {
+            members: inside(items, members(unit), schema),
         })
         .collect()
 }
 
 /// The members of a unit in order.
-fn inside(members: &[usize], edges: &Edges) -> Vec<usize> {
+fn inside(items: &[Item], members: Vec<usize>, schema: &Schema) -> Vec<usize> {
     if members.len() < 2 {
-        return members.to_vec();
+        return members;
     }
-    let local = |at: usize| members.binary_search(&at).ok();
-    let pairs = edges
-        .pairs
-        .iter()
-        .filter_map(|(before, after)| Some((local(*before)?, local(*after)?)))
-        .collect();
-    sorted(members.len(), &pairs)
+    let edges = edges(items, &members, schema);
+    sorted(members.len() + edges.barriers, &edges.pairs, &edges.waits)
         .into_iter()
-        .map(|local| members[local])
+        .filter_map(|at| members.get(at).copied())
         .collect()
 }
 
+type Pairs = BTreeSet<(usize, usize)>;
+
 /// What must come before what. Nodes are places in the list of mutations; those behind its end are barriers.
 struct Edges {
-    pairs: BTreeSet<(usize, usize)>,
+    /// Of one record, and what refers to what.
+    pairs: Pairs,
+    /// What deletes of parents wait for.
+    waits: Pairs,
     barriers: usize,
 }
 
 fn edges(items: &[Item], places: &[usize], schema: &Schema) -> Edges {
     let mut edges = Edges {
         pairs: BTreeSet::new(),
+        waits: BTreeSet::new(),
         barriers: 0,
     };
     same_record(items, places, &mut edges);
@@ -170,36 +176,69 @@ fn deletes(items: &[Item], places: &[usize], schema: &Schema, edges: &mut Edges)
                 false => &[MutationKind::Update, MutationKind::Delete],
             };
             for before in of_kind(&relation.child, kinds) {
-                edges.pairs.insert((before, barrier));
+                edges.waits.insert((before, barrier));
             }
         }
         for after in after {
-            edges.pairs.insert((barrier, after));
+            edges.waits.insert((barrier, after));
         }
     }
 }
 
-/// Nodes `0..count` so that for each pair the first comes before the second, otherwise by number; where that is
-/// impossible the smallest number goes first.
-fn sorted(count: usize, pairs: &BTreeSet<(usize, usize)>) -> Vec<usize> {
-    let mut waits = vec![0_usize; count];
-    for (_, after) in pairs {
-        waits[*after] += 1;
-    }
-    let mut ready: BTreeSet<usize> = (0..count).filter(|node| waits[*node] == 0).collect();
-    let mut left: BTreeSet<usize> = (0..count).collect();
+/// Nodes `0..count` so that for each pair the first comes before the second, otherwise by number. Where that is impossible, the
+/// smallest number that only `waits` hold back goes first, else the smallest.
+fn sorted(count: usize, pairs: &Pairs, waits: &Pairs) -> Vec<usize> {
+    let mut held = Holds::new(count, pairs);
+    let mut waiting = Holds::new(count, waits);
     let mut order = Vec::with_capacity(count);
-    while let Some(node) = ready.pop_first().or_else(|| left.first().copied()) {
+    let mut ready: BTreeSet<usize> = (0..count)
+        .filter(|node| held.is_free(*node) && waiting.is_free(*node))
+        .collect();
+    let mut left: BTreeSet<usize> = (0..count).collect();
+    let next = |ready: &mut BTreeSet<usize>, left: &BTreeSet<usize>, held: &Holds<'_>| {
+        let free = || left.iter().copied().find(|node| held.is_free(*node));
+        ready.pop_first().or_else(free).or_else(|| left.first().copied())
+    };
+    while let Some(node) = next(&mut ready, &left, &held) {
         left.remove(&node);
         order.push(node);
-        for (_, after) in pairs.range((node, 0)..=(node, usize::MAX)) {
-            waits[*after] = waits[*after].saturating_sub(1);
-            if waits[*after] == 0 && left.contains(after) {
-                ready.insert(*after);
-            }
-        }
+        let freed: Vec<usize> = held.release(node).chain(waiting.release(node)).collect();
+        let free = |after: &usize| left.contains(after) && held.is_free(*after) && waiting.is_free(*after);
+        ready.extend(freed.into_iter().filter(free));
     }
     order
+}
+
+/// How many nodes still hold each node back.
+struct Holds<'a> {
+    pairs: &'a Pairs,
+    count: Vec<usize>,
+}
+
+impl<'a> Holds<'a> {
+    fn new(nodes: usize, pairs: &'a Pairs) -> Self {
+        let mut count = vec![0; nodes];
+        for (_, after) in pairs {
+            count[*after] += 1;
+        }
+        Self { pairs, count }
+    }
+
+    fn is_free(&self, node: usize) -> bool {
+        self.count[node] == 0
+    }
+
+    /// Takes note that a node has its place; the nodes that waited for it.
+    fn release(&mut self, node: usize) -> impl Iterator<Item = usize> + 'a {
+        let pairs = self.pairs;
+        let after = pairs
+            .range((node, 0)..=(node, usize::MAX))
+            .map(|(_, after)| *after);
+        for after in after.clone() {
+            self.count[after] = self.count[after].saturating_sub(1);
+        }
+        after
+    }
 }
 
 #[cfg(test)]
@@ -293,6 +332,39 @@ mod tests {
         items[0].mutation.group = Some(Uuid::from_u128(1));
         items[2].mutation.group = Some(Uuid::from_u128(1));
         assert_eq!(order(&items), [vec![2, 0], vec![1]]);
+    }
+
+    fn grouped(mut item: Item, group: u128) -> Item {
+        item.mutation.group = Some(Uuid::from_u128(group));
+        item
+    }
+
+    #[test]
+    fn inside_a_group_parents_are_deleted_last_too() {
+        let items = [
+            grouped(item(1, Delete, "Parent", 1, Fields::new()), 1),
+            grouped(
+                item(2, Update, "Child", 1, Fields::new().with("parent_id", 2i64)),
+                1,
+            ),
+        ];
+        assert_eq!(order(&items), [[1, 0]]);
+    }
+
+    #[test]
+    fn groups_that_delete_families_do_not_upset_what_refers_to_what() {
+        let items = [
+            grouped(
+                item(1, Create, "Child", 9, Fields::new().with("parent_id", 7i64)),
+                1,
+            ),
+            grouped(item(2, Delete, "Child", 1, Fields::new()), 1),
+            grouped(item(3, Delete, "Parent", 1, Fields::new()), 1),
+            grouped(item(4, Delete, "Child", 2, Fields::new()), 2),
+            grouped(item(5, Delete, "Parent", 2, Fields::new()), 2),
+            item(6, Create, "Parent", 7, Fields::new()),
+        ];
+        assert_eq!(order(&items), [vec![5], vec![0, 1, 2], vec![3, 4]]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::platform::{MaybeSend, MaybeSync};
 use crate::record::{Fields, Key};
 use crate::rows::RowSet;
 use crate::schema::{EntitySchema, Schema};
+use crate::value::Value;
 use onsync_macros::portable_async;
 
 /// Which part of an entity an answer reads.
@@ -160,7 +161,18 @@ pub trait ServerTransaction: MaybeSend {
     async fn get(&mut self, entity: &EntitySchema, attributes: &[usize], key: &Key)
     -> Result<Option<Fields>>;
 
-    /// Inserts a record. For `ids = "server"` the key attribute is absent and the database issues it.
+    /// Keys of the records that hold this value in the attribute at this position, at most `limit`, in any order. Rows that count as
+    /// deleted are left out, and nothing holds null.
+    async fn referring(
+        &mut self,
+        entity: &EntitySchema,
+        attribute: usize,
+        value: &Value,
+        limit: usize,
+    ) -> Result<Vec<Key>>;
+
+    /// Inserts a record. For `ids = "server"` the key attribute is absent and the database issues it. A row with that key that
+    /// counts as deleted is there again: the fields are written over it, attributes that are not given keep their values.
     /// Returns the record's key.
     async fn insert(&mut self, entity: &EntitySchema, fields: &Fields) -> Result<Key>;
 

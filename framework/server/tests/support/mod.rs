@@ -181,6 +181,7 @@ pub(crate) struct Device {
     pub(crate) checkpoints: BTreeMap<String, Checkpoint>,
     pub(crate) rows: BTreeMap<String, BTreeMap<Key, Row>>,
     pub(crate) created: Vec<(Uuid, Key)>,
+    pub(crate) schema: Schema,
 }
 
 static NEXT: Mutex<u128> = Mutex::new(1);
@@ -202,6 +203,7 @@ impl Device {
             checkpoints: BTreeMap::new(),
             rows: BTreeMap::new(),
             created: Vec::new(),
+            schema: schema(),
         }
     }
 
@@ -277,8 +279,7 @@ impl Device {
     }
 
     pub(crate) fn entity(&self, name: &str, pull: bool) -> EntityRequest {
-        let schema = schema();
-        let entity = schema.entity(name).unwrap();
+        let entity = self.schema.entity(name).unwrap();
         EntityRequest {
             entity: name.to_owned(),
             pattern: entity.pattern.clone(),
@@ -364,8 +365,7 @@ impl Device {
     }
 
     pub(crate) fn apply(&mut self, page: Page) {
-        let schema = schema();
-        let entity = schema.entity(&page.entity).unwrap();
+        let entity = self.schema.entity(&page.entity).unwrap();
         let rows = self.rows.entry(page.entity.clone()).or_default();
         if let PageKind::Snapshot(range) = &page.kind {
             rows.retain(|key, _| !range.contains(key));

@@ -7,6 +7,7 @@ pub mod areas;
 pub mod attaching;
 pub mod deltas;
 pub mod positions;
+pub mod referring;
 mod server;
 pub mod snapshots;
 pub mod tracking;
@@ -176,6 +177,7 @@ macro_rules! __server_store_cases {
                 an_update_writes_the_attributes_it_names
                 a_delete_removes_the_row
                 a_soft_delete_marks_the_row
+                a_soft_deleted_row_is_revived
                 nothing_is_seen_before_the_commit
                 dropping_a_transaction_undoes_everything
                 undo_takes_back_everything_since_the_savepoint
@@ -185,6 +187,10 @@ macro_rules! __server_store_cases {
                 a_constraint_checked_at_the_commit_is_rejected
                 no_update_is_lost_between_two_writers
                 every_value_is_written_as_it_is
+            }
+            referring {
+                referring_gives_the_keys_of_the_records_that_hold_a_value
+                referring_sees_what_is_there_now
             }
             areas {
                 an_area_keeps_bytes_under_keys

@@ -2,6 +2,7 @@
 
 use super::ServerStorePlace;
 use super::server::{Server, item, item_row, key};
+use crate::foreign::ForeignWrite;
 use crate::local_store::samples::rows_of_every_type;
 use crate::suite::{CaseResult, Failure, refused};
 use crate::{check, check_eq};
@@ -165,7 +166,7 @@ pub async fn a_delete_removes_the_row(place: &dyn ServerStorePlace) -> CaseResul
     Ok(())
 }
 
-/// The row stays, and holds its key.
+/// The row stays.
 pub async fn a_soft_delete_marks_the_row(place: &dyn ServerStorePlace) -> CaseResult {
     let server = Server::new(place).await?;
     let fields = Fields::new()
@@ -175,8 +176,46 @@ pub async fn a_soft_delete_marks_the_row(place: &dyn ServerStorePlace) -> CaseRe
     server.insert("Task", &fields).await?;
     server.delete("Task", &key(1)).await?;
     check_eq!(server.rows("Task").await?, Vec::<Row>::new(), "what devices see");
-    let again = server.insert("Task", &fields).await;
-    check!(again.is_err(), "the row was removed instead of marked");
+    let unmark = ForeignWrite::Update {
+        table: "tasks".to_owned(),
+        filter: Fields::new().with("id", 1i64),
+        values: Fields::new().with("gone", false),
+    };
+    server.program.write(&[unmark]).await?;
+    check_eq!(
+        server.rows("Task").await?.len(),
+        1,
+        "the row, unmarked by another program"
+    );
+    Ok(())
+}
+
+/// It has the values that are given, and the others it had; devices are told of it.
+pub async fn a_soft_deleted_row_is_revived(place: &dyn ServerStorePlace) -> CaseResult {
+    let server = Server::new(place).await?;
+    let task = Fields::new().with("id", 1i64);
+    server
+        .insert("Task", &task.clone().with("title", "task").with("gone", false))
+        .await?;
+    server.delete("Task", &key(1)).await?;
+    let position = server.position().await?;
+    let again = task.clone().with("title", "again");
+    check_eq!(server.insert("Task", &again).await?, key(1), "its key");
+    let row: Row = vec![1i64.into(), "again".into(), false.into()];
+    check_eq!(server.rows("Task").await?, [row.clone()], "what devices see");
+    check_eq!(
+        server
+            .told("Task", position)
+            .await?
+            .into_iter()
+            .collect::<Vec<_>>(),
+        [(key(1), Some(row.clone()))],
+        "what devices are told"
+    );
+    violation(server.insert("Task", &again).await)?;
+    server.delete("Task", &key(1)).await?;
+    server.insert("Task", &task).await?;
+    check_eq!(server.rows("Task").await?, [row], "with what it had");
     Ok(())
 }
 

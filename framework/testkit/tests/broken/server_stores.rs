@@ -6,7 +6,7 @@ use onsync_core::schema::{EntitySchema, Schema};
 use onsync_core::store::server::{
     Attached, DeltaRows, Extent, PageLimit, ServerSnapshot, ServerStore, ServerTransaction, SnapshotRows,
 };
-use onsync_core::{Fields, Key, Result, portable_async};
+use onsync_core::{Error, Fields, Key, Result, Value, portable_async};
 use onsync_testkit::foreign::ForeignProgram;
 use onsync_testkit::server_store::ServerStorePlace;
 use onsync_testkit::suite::block_on;
@@ -21,6 +21,8 @@ enum Fault {
     OverwritesReceipts,
     GivesKeysMoreThanOnce,
     ResetsWhenAttachedAgain,
+    FindsNobodyWhoRefers,
+    RevivesNothing,
 }
 
 struct Place(Fault, places::Database);
@@ -153,7 +155,31 @@ impl ServerTransaction for BrokenTransaction {
         self.inner.get(entity, attributes, key).await
     }
 
+    async fn referring(
+        &mut self,
+        entity: &EntitySchema,
+        attribute: usize,
+        value: &Value,
+        limit: usize,
+    ) -> Result<Vec<Key>> {
+        if self.fault == Fault::FindsNobodyWhoRefers {
+            return Ok(Vec::new());
+        }
+        self.inner.referring(entity, attribute, value, limit).await
+    }
+
     async fn insert(&mut self, entity: &EntitySchema, fields: &Fields) -> Result<Key> {
+        let key = entity.key_of(&entity.row(fields)?);
+        let hidden = EntitySchema {
+            soft_delete: None,
+            ..entity.clone()
+        };
+        if self.fault == Fault::RevivesNothing
+            && entity.soft_delete.is_some()
+            && self.inner.get(&hidden, &[0], &key).await?.is_some()
+        {
+            return Err(Error::rejected("constraint_violated", "the key exists"));
+        }
         self.inner.insert(entity, fields).await
     }
 
@@ -285,4 +311,20 @@ fn a_store_that_resets_when_attached_again() {
         Fault::ResetsWhenAttachedAgain,
         &["attaching_again_changes_nothing"],
     );
+}
+
+#[test]
+fn a_store_that_finds_nobody_who_refers() {
+    check(
+        Fault::FindsNobodyWhoRefers,
+        &[
+            "referring_gives_the_keys_of_the_records_that_hold_a_value",
+            "referring_sees_what_is_there_now",
+        ],
+    );
+}
+
+#[test]
+fn a_store_that_revives_nothing() {
+    check(Fault::RevivesNothing, &["a_soft_deleted_row_is_revived"]);
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::memory::faults::{Faults, Moment, ends_transaction, over};
 use crate::memory::guard;
 use crate::memory::turn::Turn;
-use crate::record::{Fields, Key};
+use crate::record::{Fields, Key, Row};
 use crate::schema::{EntitySchema, Ids};
 use crate::store::server::ServerTransaction;
 use crate::value::Value;
@@ -101,7 +101,30 @@ impl MemoryServerTransaction {
                     .issue(&entity.source, &mut guard(&self.shared.disk).random)?;
             }
         }
+        if let Some(deleted) = deleted_row(&self.state, entity, &row)? {
+            return self.revive(entity, fields, deleted);
+        }
         self.state.insert(&entity.source, row)
+    }
+
+    /// A row that counts as deleted is there again, with these values.
+    fn revive(&mut self, entity: &EntitySchema, fields: &Fields, mut row: Row) -> Result<Key> {
+        let access = Access::new(&self.state, entity)?;
+        if let Some(soft) = &entity.soft_delete {
+            let place = access.table.require(&soft.column)?;
+            let default = &access.table.columns[place].default;
+            row[place] = match &soft.value {
+                Value::Boolean(deleted) => Value::Boolean(!deleted),
+                deleted if default == deleted => Value::Null,
+                _ => default.clone(),
+            };
+        }
+        for (place, value) in access.assignments(fields)? {
+            row[place] = value;
+        }
+        let key = access.table.key_of(&row);
+        self.state.overwrite(&entity.source, row)?;
+        Ok(key)
     }
 
     /// The row with that key and its place; refused where there is none.
@@ -148,6 +171,15 @@ impl MemoryServerTransaction {
     }
 }
 
+/// The row with the key of this one, if it counts as deleted.
+fn deleted_row(state: &State, entity: &EntitySchema, row: &Row) -> Result<Option<Row>> {
+    let access = Access::new(state, entity)?;
+    let found = access.table.rows.get(&access.table.key_of(row).to_bytes());
+    Ok(found
+        .filter(|found| access.is_deleted(found))
+        .map(|found| Row::clone(found)))
+}
+
 #[portable_async]
 impl ServerTransaction for MemoryServerTransaction {
     async fn get(
@@ -170,6 +202,25 @@ impl ServerTransaction for MemoryServerTransaction {
             .iter()
             .map(|index| entity.attributes[*index].name.clone());
         Ok(Some(names.zip(access.values(row, attributes)?).collect()))
+    }
+
+    async fn referring(
+        &mut self,
+        entity: &EntitySchema,
+        attribute: usize,
+        value: &Value,
+        limit: usize,
+    ) -> Result<Vec<Key>> {
+        self.usable()?;
+        let access = Access::new(&self.state, entity)?;
+        let (place, wanted) = access.column(attribute)?;
+        value.check(wanted)?;
+        let rows = access.table.rows.iter().map(|(_, row)| row);
+        Ok(rows
+            .filter(|row| !value.is_null() && row[place] == *value && !access.is_deleted(row))
+            .take(limit)
+            .map(|row| access.table.key_of(row))
+            .collect())
     }
 
     async fn insert(&mut self, entity: &EntitySchema, fields: &Fields) -> Result<Key> {
