@@ -22,6 +22,7 @@ pub mod runtime;
 pub mod schema;
 pub mod store;
 pub mod transport;
+pub mod two_way;
 pub mod value;
 pub mod wire;
 

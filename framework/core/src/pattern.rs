@@ -24,6 +24,17 @@ pub enum Direction {
     ReadWrite,
 }
 
+/// What travels, and becomes visible, as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unit {
+    /// Each record for itself.
+    #[default]
+    Record,
+    /// A record that is no child, with all its descendants of entities whose patterns say the same: pushed as one atomic group and
+    /// made visible in one step, up to the group limit.
+    Family,
+}
+
 /// A record with unsent edits, as the device sees it inside the transaction that uses it.
 #[derive(Clone, Debug)]
 pub struct DirtyRecord<'a> {
@@ -244,6 +255,11 @@ pub trait SyncPattern: MaybeSend + MaybeSync {
     /// Which local records `plan` wants to see.
     fn view(&self) -> ViewNeed {
         ViewNeed::Dirty
+    }
+
+    /// What travels and becomes visible as one. Engine and server see to it; the other functions decide record by record.
+    fn unit(&self) -> Unit {
+        Unit::Record
     }
 
     /// Whether a page set becomes visible only as a whole, up to the refresh limit.

@@ -365,6 +365,16 @@ impl Schema {
         let index = child
             .require(&relation.attribute)
             .map_err(|error| error.at("attribute"))?;
+        if relation.on_delete == OnDelete::SetNull && child.is_key(index) {
+            return Err(Error::unsupported(
+                "relation_set_null",
+                format!(
+                    "`{}` is part of the key of `{}` and cannot become null; use \"restrict\" or \"cascade\"",
+                    relation.attribute, child.name
+                ),
+            )
+            .at("on_delete"));
+        }
         let found = child.attributes[index].value_type;
         match parent.key_types().as_slice() {
             [wanted] if *wanted == found => Ok(()),

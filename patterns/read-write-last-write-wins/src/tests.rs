@@ -1,12 +1,12 @@
 //! The outcome table, case by case.
 
 use super::*;
-use onsync_core::mutation::Outcome;
+use onsync_core::mutation::{BinReason, MutationKind, Outcome};
 use onsync_core::page::KeyRange;
 use onsync_core::pattern::{InFlight, Settlement};
 use onsync_core::record::{Key, RecordName};
 use onsync_core::schema::{Attribute, EntitySchema};
-use onsync_core::{Value, ValueType};
+use onsync_core::{Fields, Row, Value, ValueType};
 
 fn entity() -> EntitySchema {
     let mut entity = EntitySchema::new(

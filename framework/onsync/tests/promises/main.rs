@@ -7,6 +7,7 @@
 )]
 
 mod bad_answers;
+mod delete_rules;
 mod device;
 mod exactly_once;
 mod interrupted;

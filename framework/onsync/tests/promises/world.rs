@@ -2,8 +2,8 @@
 
 pub(crate) use crate::device::{Device, assert_equal};
 use onsync_core::memory::local::MemoryStore;
-use onsync_core::memory::server::MemoryServerStore;
-use onsync_core::pattern::SyncPattern;
+use onsync_core::memory::server::{ForeignKey, MemoryServerStore};
+use onsync_core::pattern::{Direction, SyncPattern};
 use onsync_core::registry::Registry;
 use onsync_core::schema::{Attribute, EntitySchema, Ids, OnDelete, Relation, Schema};
 use onsync_core::store::local::LocalStore;
@@ -13,6 +13,7 @@ use onsync_engine::sync::{Limits, Syncer};
 use onsync_pattern_read_only::ReadOnly;
 use onsync_pattern_read_only_optimized::ReadOnlyOptimized;
 use onsync_pattern_read_write_last_write_wins::LastWriteWins;
+use onsync_pattern_read_write_one_to_many::OneToMany;
 use onsync_server::Server;
 use onsync_server::SyncService;
 use onsync_sqlite_server_store::{SqliteServerStore, SqliteServerStoreOptions};
@@ -33,6 +34,7 @@ pub(crate) enum Kind {
 pub(crate) const READ_ONLY: &str = "read-only";
 pub(crate) const OPTIMIZED: &str = "read-only-optimized";
 pub(crate) const LWW: &str = "read-write-last-write-wins";
+pub(crate) const FAMILY: &str = "read-write-one-to-many";
 
 /// The patterns' registry, as both sides use it.
 pub(crate) fn patterns() -> Registry<Arc<dyn SyncPattern>> {
@@ -40,6 +42,7 @@ pub(crate) fn patterns() -> Registry<Arc<dyn SyncPattern>> {
     registry.register(READ_ONLY, Arc::new(ReadOnly)).unwrap();
     registry.register(OPTIMIZED, Arc::new(ReadOnlyOptimized)).unwrap();
     registry.register(LWW, Arc::new(LastWriteWins)).unwrap();
+    registry.register(FAMILY, Arc::new(OneToMany)).unwrap();
     registry
 }
 
@@ -113,9 +116,22 @@ fn sql_type(value_type: ValueType) -> &'static str {
     }
 }
 
-/// Plain SQL for the existing database: what somebody else would have written.
-fn ddl(entity: &EntitySchema) -> String {
-    let columns: Vec<String> = entity
+/// Plain SQL for the existing database: what somebody else would have written, with foreign keys where relations are given.
+fn ddl(entity: &EntitySchema, relations: &[Relation]) -> String {
+    let foreign = |attribute: &str| {
+        let relation = relations
+            .iter()
+            .find(|relation| relation.child == entity.name && relation.attribute == attribute);
+        relation.map_or_else(String::new, |relation| {
+            let action = match relation.on_delete {
+                OnDelete::Restrict => "RESTRICT",
+                OnDelete::Cascade => "CASCADE",
+                OnDelete::SetNull => "SET NULL",
+            };
+            format!(" REFERENCES \"{}\" ON DELETE {action}", relation.parent)
+        })
+    };
+    let mut columns: Vec<String> = entity
         .attributes
         .iter()
         .map(|attribute| {
@@ -125,9 +141,12 @@ fn ddl(entity: &EntitySchema) -> String {
                 ""
             };
             let kind = sql_type(attribute.value_type);
-            format!("\"{}\" {kind}{key}", attribute.column)
+            format!("\"{}\" {kind}{key}{}", attribute.column, foreign(&attribute.name))
         })
         .collect();
+    if entity.key.len() > 1 {
+        columns.push(format!("PRIMARY KEY ({})", entity.key.join(", ")));
+    }
     format!("CREATE TABLE \"{}\" ({})", entity.source, columns.join(", "))
 }
 
@@ -143,6 +162,11 @@ pub(crate) fn bind(value: &Value) -> rusqlite::types::Value {
 
 impl World {
     pub(crate) fn new(kind: Kind, schema: Schema) -> Self {
+        Self::with_foreign_keys(kind, schema, &[])
+    }
+
+    /// A world whose database has these relations as foreign keys too.
+    pub(crate) fn with_foreign_keys(kind: Kind, schema: Schema, foreign: &[Relation]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let runtime = ManualRuntime::new(7);
         let (database, store): (Database, Arc<dyn ServerStore>) = match kind {
@@ -154,7 +178,7 @@ impl World {
                 let path = folder.path().join("server.sqlite");
                 let connection = rusqlite::Connection::open(&path).unwrap();
                 for entity in &schema.entities {
-                    connection.execute_batch(&ddl(entity)).unwrap();
+                    connection.execute_batch(&ddl(entity, foreign)).unwrap();
                 }
                 let store = SqliteServerStore::new(SqliteServerStoreOptions::new(&path));
                 (Database::Sqlite(path), Arc::new(store))
@@ -162,6 +186,18 @@ impl World {
         };
         let schema = Arc::new(schema);
         let service = runtime.run(serve(&schema, store)).unwrap();
+        if let Database::Memory(store) = &database {
+            for relation in foreign {
+                let foreign_key = ForeignKey {
+                    child: relation.child.clone(),
+                    column: relation.attribute.clone(),
+                    parent: relation.parent.clone(),
+                    on_delete: relation.on_delete,
+                    deferred: false,
+                };
+                runtime.run(store.add_foreign_key(foreign_key)).unwrap().unwrap();
+            }
+        }
         Self {
             kind,
             runtime,
@@ -200,8 +236,10 @@ impl World {
     /// A device on a store that may hold data already, as after a restart of its process.
     pub(crate) fn device_on(&self, store: Arc<dyn LocalStore>, limits: Limits) -> Device {
         let mut schema = (*self.schema).clone();
+        let registry = patterns();
         for entity in &mut schema.entities {
-            entity.refuse_local_writes = entity.pattern != LWW;
+            let pattern = registry.get(&entity.pattern).unwrap();
+            entity.refuse_local_writes = pattern.direction() == Direction::ReadOnly;
         }
         let schema = Arc::new(schema);
         self.run(store.open(&schema)).unwrap();
@@ -209,7 +247,6 @@ impl World {
             Arc::new(InProcess::new(self.service.clone())),
             Arc::new(self.runtime.clone()),
         ));
-        let registry = patterns();
         let named = schema
             .entities
             .iter()
