@@ -1,6 +1,7 @@
 //! Rules of deletion: what deleting a record does to those that refer to it.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "the helpers of a test fail by panicking, as the test does"
 )]

@@ -202,7 +202,7 @@ pub async fn a_soft_deleted_row_is_revived(place: &dyn ServerStorePlace) -> Case
     let again = task.clone().with("title", "again");
     check_eq!(server.insert("Task", &again).await?, key(1), "its key");
     let row: Row = vec![1i64.into(), "again".into(), false.into()];
-    check_eq!(server.rows("Task").await?, [row.clone()], "what devices see");
+    check_eq!(server.rows("Task").await?, vec![row.clone()], "what devices see");
     check_eq!(
         server
             .told("Task", position)
