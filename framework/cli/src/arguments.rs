@@ -53,6 +53,7 @@ pub(crate) enum Command {
     Serve(Serve),
     Sync(Sync),
     Status(Status),
+    Generate(Generate),
     Demo(Demo),
 }
 
@@ -164,6 +165,29 @@ pub(crate) struct Status {
     /// List waiting changes, rejections, conflicts and the bin record by record
     #[arg(long)]
     pub(crate) list: bool,
+}
+
+/// Write the names of the configuration as program text: contexts and entities
+///
+/// So a context that is renamed or misspelt is found when the app is compiled. Run it again after changing the configuration.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  onsync generate rust --out src/names.rs        then: app.on_sync(names::Context::Login.as_str(), &parameters)")]
+pub(crate) struct Generate {
+    /// The language to write
+    #[arg(value_enum)]
+    pub(crate) language: Language,
+    /// The file to write; stdout without it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// A language to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    /// enums with the names
+    Rust,
 }
 
 const DEMO_EXAMPLES: &str = "\

@@ -5,6 +5,7 @@ mod arguments;
 mod check;
 mod demo;
 mod exit;
+mod generate;
 mod init;
 mod logging;
 mod open;
@@ -66,6 +67,7 @@ fn dispatch(screen: Screen, registries: &Registries, arguments: &Arguments) -> e
         Command::Serve(serve) => in_background(serve::run(screen, registries, config, serve)),
         Command::Sync(sync) => in_background(sync::run(screen, registries, config, sync)),
         Command::Status(status) => in_background(status::run(screen, registries, config, status)),
+        Command::Generate(generate) => generate::run(screen, config, generate),
         Command::Demo(demo) => in_background(demo::run(screen, registries, demo)),
     }
 }

@@ -3,7 +3,7 @@
 use crate::exit::Failure;
 use crate::init::server_file;
 use crate::screen::Screen;
-use onsync::config::{Config, StoreSettings};
+use onsync::config::{Config, StoreSettings, TriggerSettings};
 use onsync::core::portable_async;
 use onsync::core::transport::{Answer, Exchange};
 use onsync::core::wire::Health;
@@ -74,7 +74,7 @@ pub(crate) fn names_are_known(config: &Config, registries: &Registries) -> std::
     }
 }
 
-/// Opens the app of a device's configuration for one command: nothing is retried behind its back. With a transport given, no
+/// Opens the app of a device's configuration for one command: nothing is started or retried behind its back. With a transport given, no
 /// network is needed.
 pub(crate) async fn app(
     mut config: Config,
@@ -84,6 +84,7 @@ pub(crate) async fn app(
 ) -> std::result::Result<App, Failure> {
     names_are_known(&config, registries)?;
     config.retry.enabled = false;
+    config.triggers = TriggerSettings::default();
     let mut builder = onsync::builder(config, registries.clone())
         .map_err(Failure::usage)?
         .store(store);

@@ -54,6 +54,12 @@ pub struct Summary {
     pub requests: u64,
     /// Bytes received, as on the wire.
     pub bytes_received: u64,
+    /// Mutations sent.
+    #[serde(default)]
+    pub sent: u64,
+    /// The context's budget was used up before everything was done: the next run goes on there.
+    #[serde(default)]
+    pub budget_used: bool,
 }
 
 /// The run that a handler drives.

@@ -3,10 +3,9 @@
 use crate::app::{App, Core, Records};
 use crate::config::{Config, StoreSettings, TransportSettings};
 use crate::events::Hub;
-use crate::lifecycle::{Lifecycle, Parts, SyncSteps};
+use crate::lifecycle::{Lifecycle, Occasion, Parts, SyncSteps};
 use crate::observed::{Changes, ObservedStore};
 use crate::sync::{Limits, Syncer};
-use crate::time::sleep_until;
 use futures_util::future::{Either, select};
 use onsync_core::conflict::ConflictResolver;
 use onsync_core::handler::OnSync;
@@ -23,9 +22,6 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The status counts what waits at most this often.
-const COUNT_EVERY: Duration = Duration::from_millis(100);
 
 /// Makes a plug-in from its settings; a closure will do.
 pub trait Factory<S, T: ?Sized>: MaybeSend + MaybeSync {
@@ -257,9 +253,16 @@ impl OnSyncBuilder {
             schema: schema.clone(),
             contexts: config.contexts.clone(),
             retry: config.retry.clone(),
+            triggers: config.triggers.clone(),
+            transport_time_out: config.transport.time_out,
             queue_limit: config.limits.queue,
             handler: self.handler,
         })?;
+        for (key, context) in config.triggers.named() {
+            lifecycle
+                .check_trigger(context)
+                .map_err(|error| error.at(config.place_of(&["triggers", key])))?;
+        }
         start(&runtime, &lifecycle, &changes, monitor);
         Ok(App::new(Core {
             records: Records {
@@ -377,30 +380,12 @@ fn start(
     monitor: Option<Arc<dyn NetworkMonitor>>,
 ) {
     runtime.spawn(Box::pin(lifecycle.clone().drive()));
-    runtime.spawn(Box::pin(count(
-        runtime.clone(),
-        lifecycle.clone(),
-        changes.clone(),
-    )));
+    lifecycle.happened(Occasion::Start);
+    runtime.spawn(Box::pin(lifecycle.clone().watch_triggers(changes.edits())));
+    runtime.spawn(Box::pin(lifecycle.clone().watch_counts(changes.clone())));
     if let Some(monitor) = monitor {
         runtime.spawn(Box::pin(follow(lifecycle.clone(), monitor)));
     }
-}
-
-/// Keeps the status' counts right after commits.
-async fn count(runtime: Arc<dyn Runtime>, lifecycle: Arc<Lifecycle>, changes: Arc<Changes>) {
-    let mut bell = changes.bell();
-    let work = async {
-        loop {
-            bell.borrow_and_update();
-            lifecycle.refresh().await;
-            sleep_until(runtime.as_ref(), Some(runtime.elapsed() + COUNT_EVERY)).await;
-            if bell.changed().await.is_err() {
-                return;
-            }
-        }
-    };
-    select(pin!(work), pin!(lifecycle.until_closed())).await;
 }
 
 /// Passes on what the monitor sees.

@@ -7,10 +7,13 @@ use onsync_core::handler::{Event, SyncListener};
 use onsync_core::network::NetworkStatus;
 use onsync_core::runtime::Runtime;
 use onsync_core::value::Timestamp;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use tokio::sync::{Notify, watch};
 
 /// A listener that is so many events behind loses the oldest progress events.
@@ -216,9 +219,51 @@ async fn deliver(inbox: Arc<Inbox>, listener: Arc<dyn SyncListener>) {
             inbox.bell.notified().await;
             continue;
         };
-        if catch_unwind(AssertUnwindSafe(|| listener.on_event(at, &event))).is_err() {
+        let heard = catch_unwind(AssertUnwindSafe(|| own(|| listener.on_event(at, &event))));
+        if heard.is_err() {
             tracing::error!("a sync listener panicked; it goes on with the next event");
         }
+    }
+}
+
+thread_local! {
+    /// Whether a handler or listener of the app is running on this thread.
+    static OWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Takes the mark away again, also when what was marked panics.
+struct Marked(bool);
+
+impl Drop for Marked {
+    fn drop(&mut self) {
+        OWN.set(self.0);
+    }
+}
+
+fn own<T>(work: impl FnOnce() -> T) -> T {
+    let _marked = Marked(OWN.replace(true));
+    work()
+}
+
+/// Whether a handler or listener is running on this thread: what it writes was caused by a run.
+pub(crate) fn is_own() -> bool {
+    OWN.get()
+}
+
+/// A handler's work, marked as such while it is polled.
+pub(crate) struct Own<F>(Pin<Box<F>>);
+
+impl<F: Future> Own<F> {
+    pub(crate) fn new(work: F) -> Self {
+        Self(Box::pin(work))
+    }
+}
+
+impl<F: Future> Future for Own<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        own(|| self.0.as_mut().poll(context))
     }
 }
 

@@ -14,6 +14,8 @@ use tokio::sync::watch;
 pub(crate) struct Changes {
     counts: Mutex<BTreeMap<String, u64>>,
     bell: watch::Sender<u64>,
+    /// Counts commits of the app with something that travels.
+    edits: watch::Sender<u64>,
 }
 
 impl Changes {
@@ -21,6 +23,7 @@ impl Changes {
         Self {
             counts: Mutex::default(),
             bell: watch::Sender::new(0),
+            edits: watch::Sender::new(0),
         }
     }
 
@@ -38,6 +41,16 @@ impl Changes {
     pub(crate) fn count(&self, entities: &[String]) -> u64 {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         entities.iter().filter_map(|entity| counts.get(entity)).sum()
+    }
+
+    /// Notes that there is something new to send.
+    pub(crate) fn note_edit(&self) {
+        self.edits.send_modify(|edits| *edits += 1);
+    }
+
+    /// Rings when there is something new to send.
+    pub(crate) fn edits(&self) -> watch::Receiver<u64> {
+        self.edits.subscribe()
     }
 
     /// Rings at each commit.
@@ -67,6 +80,8 @@ impl LocalStore for ObservedStore {
             inner,
             changes: self.changes.clone(),
             touched: BTreeSet::new(),
+            app: access == Access::App,
+            travels: false,
         }))
     }
 
@@ -83,12 +98,16 @@ struct ObservedTransaction {
     inner: Box<dyn LocalTransaction>,
     changes: Arc<Changes>,
     touched: BTreeSet<String>,
+    app: bool,
+    /// Whether an entity that travels was touched.
+    travels: bool,
 }
 
 impl ObservedTransaction {
     fn touch(&mut self, entity: &EntitySchema) {
         if !self.touched.contains(&entity.name) {
             self.touched.insert(entity.name.clone());
+            self.travels |= !entity.local;
         }
     }
 }
@@ -173,9 +192,14 @@ impl LocalTransaction for ObservedTransaction {
             inner,
             changes,
             touched,
+            app,
+            travels,
         } = *self;
         inner.commit().await?;
         changes.note(touched.iter().map(String::as_str));
+        if app && travels {
+            changes.note_edit();
+        }
         Ok(())
     }
 }

@@ -33,12 +33,20 @@ fn the_normative_sample_parses() {
     );
     assert_eq!(config.store.page_rows, 2_000);
     assert_eq!(config.network.kind, "os+probe");
+    let triggers: Vec<(&str, &str)> = config.triggers.named().collect();
     assert_eq!(
-        config
-            .text_at(&["triggers", "synchronize_every", "interval"])
-            .as_deref(),
-        Some("15m")
+        triggers,
+        [
+            ("synchronize_on_start", "Splash"),
+            ("synchronize_on_login", "Login"),
+            ("synchronize_on_online", "Online"),
+            ("synchronize_on_resume", "Online"),
+            ("synchronize_on_write", "SendAppointments"),
+            ("synchronize_every", "Online"),
+        ]
     );
+    let every = config.triggers.every.as_ref().unwrap();
+    assert_eq!(every.1, Duration::from_secs(900));
     assert!(config.retry.enabled);
     assert_eq!(config.retry.cap, Duration::from_secs(300));
     assert_eq!(config.retry.attempts_per_hour, 60);
@@ -300,20 +308,12 @@ fn a_file_that_is_not_there_says_so() {
 #[test]
 fn what_a_later_version_brings_is_refused_when_an_app_is_built() {
     for (text, key) in [
-        ("[triggers]\nsynchronize_on_start = \"\"", None),
-        (
-            "[triggers]\nsynchronize_on_start = \"Splash\"",
-            Some("triggers.synchronize_on_start"),
-        ),
+        ("[triggers]\nsynchronize_on_start = \"Splash\"", None),
         (
             "[contexts.A]\nnot_on_metered = true",
             Some("contexts.A.not_on_metered"),
         ),
         ("[contexts.A]\nnot_on_metered = false", None),
-        (
-            "[triggers]\nsynchronize_every = { context = \"A\", interval = \"1m\" }",
-            Some("triggers.synchronize_every.context"),
-        ),
         (
             "[entities.A]\npattern = \"x\"\nattributes = { id = \"uuid\", n = { from = \"b.name\", type = \"text\" } }",
             Some("entities.A.attributes.n.from"),
@@ -329,6 +329,29 @@ fn what_a_later_version_brings_is_refused_when_an_app_is_built() {
             (result, _) => assert!(result.is_err() && key.is_none(), "{text}: {result:?}"),
         }
     }
+}
+
+#[test]
+fn contexts_have_parameters_and_a_budget() {
+    let config = Config::from_text(
+        "[contexts.A]\nparameters = [\"account\"]\nbudget = { time = \"25s\", rows = 1000, bytes = \"5 MiB\" }\n[contexts.B]\n",
+    )
+    .unwrap();
+    let context = &config.contexts["A"];
+    assert_eq!(context.parameters, ["account"]);
+    assert_eq!(context.budget.time, Some(Duration::from_secs(25)));
+    assert_eq!(
+        (context.budget.rows, context.budget.bytes),
+        (Some(1_000), Some(5 << 20))
+    );
+    assert_eq!(
+        config.contexts["B"].budget,
+        onsync_engine::config::BudgetSettings::default()
+    );
+    let error = fault("[contexts.A]\nbudget = { rows = 0 }");
+    assert_eq!(error.place(), Some("onsync.toml:2: contexts.A.budget.rows"));
+    let error = fault("[triggers]\nsynchronize_every = { interval = \"5m\" }");
+    assert_eq!(error.code(), "config_missing_key");
 }
 
 fn reference_rows() -> Vec<String> {

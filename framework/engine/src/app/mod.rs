@@ -16,7 +16,7 @@ pub use transaction::Transaction;
 pub use typed::TypedRecords;
 
 use crate::events::{Closure, Hub, Subscription};
-use crate::lifecycle::{Lifecycle, SyncHandle, closed};
+use crate::lifecycle::{Lifecycle, Occasion, SyncHandle, closed};
 use crate::observed::Changes;
 use crate::status::Status;
 use crate::sync::{BinEntry, Fetched, RejectedEntry, Syncer};
@@ -104,6 +104,7 @@ macro_rules! write {
     ($app:expr, |$tx:ident, $records:ident| $work:expr) => {{
         within::check()?;
         let core = &$app.inner.core;
+        core.lifecycle.writing();
         let (store, $records) = (core.store.clone(), core.records.clone());
         core.run(async move {
             let mut transaction = store.begin(Access::App).await?;
@@ -294,6 +295,7 @@ impl App {
         F: AsyncFnOnce(&mut Transaction) -> Result<T>,
     {
         within::check()?;
+        self.inner.core.lifecycle.writing();
         let mut transaction = self.inner.core.begin(Access::App).await?;
         let result = within::Within::new(work(&mut transaction)).await?;
         transaction.commit().await?;
@@ -397,6 +399,20 @@ impl App {
             receiver: self.inner.core.hub.watch(),
             first: true,
         }
+    }
+
+    /// The app was put to the front again: runs the context of `triggers.synchronize_on_resume`, if there is one.
+    pub fn resumed(&self) {
+        self.inner.core.lifecycle.happened(Occasion::Resume);
+    }
+
+    /// Somebody outside says that this context has something new, as a push message does. Hints that come faster than every two
+    /// seconds are gathered; the run merges with one that waits.
+    ///
+    /// # Errors
+    /// `unknown_context`, `app_closed`.
+    pub fn hint(&self, context: &str) -> Result<()> {
+        self.inner.core.lifecycle.hint(context)
     }
 
     /// There are new credentials: syncing goes on after the server refused the old ones.

@@ -59,8 +59,7 @@ pub(crate) fn refuse_later(root: &Node, places: &Places) -> Result<()> {
             Node::List(items) => items.is_empty(),
             _ => false,
         };
-        let inert = path.last().is_some_and(|name| name == "interval");
-        if harmless || inert {
+        if harmless {
             return Ok(());
         }
         Err(Error::unsupported(

@@ -30,11 +30,12 @@ mod place;
 mod read;
 mod schema;
 mod settings;
+mod triggers;
 
 pub use keys::{KEYS, KeyInfo, Kind, Place};
 pub use settings::{
-    Authentication, ContextSettings, LimitSettings, NetworkSettings, RetrySettings, Secret, ServerSettings,
-    StoreSettings, TransportSettings, fill_secrets,
+    Authentication, BudgetSettings, ContextSettings, LimitSettings, NetworkSettings, RetrySettings, Secret,
+    ServerSettings, StoreSettings, TransportSettings, TriggerSettings, fill_secrets,
 };
 
 use node::Node;
@@ -63,6 +64,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// `[network]`
     pub network: NetworkSettings,
+    /// `[triggers]`
+    pub triggers: TriggerSettings,
     /// `[retry]`
     pub retry: RetrySettings,
     /// `[contexts]`
@@ -118,13 +121,14 @@ impl Config {
             places: &places,
         };
         let schema = schema::schema(&reader)?;
-        let contexts = contexts(&reader);
+        let contexts = contexts(&reader)?;
         Ok(Self {
             transport: transport(&reader)?,
             store: store(&reader)?,
             network: NetworkSettings {
                 kind: reader.text(&["network", "kind"]).unwrap_or_default(),
             },
+            triggers: triggers::triggers(&reader)?,
             retry: retry(&reader)?,
             contexts,
             limits: limits(&reader)?,
@@ -248,7 +252,7 @@ fn retry(reader: &Reader<'_>) -> Result<RetrySettings> {
     })
 }
 
-fn contexts(reader: &Reader<'_>) -> BTreeMap<String, ContextSettings> {
+fn contexts(reader: &Reader<'_>) -> Result<BTreeMap<String, ContextSettings>> {
     let mut contexts = BTreeMap::new();
     for name in reader.names(&["contexts"]) {
         let at = |key: &'static str| ["contexts", name.as_str(), key];
@@ -266,10 +270,12 @@ fn contexts(reader: &Reader<'_>) -> BTreeMap<String, ContextSettings> {
             },
             time_out: reader.duration(&at("time_out")),
             discard_pending: reader.boolean(&at("discard_pending")),
+            parameters: reader.texts(&at("parameters")),
+            budget: triggers::budget(reader, &name)?,
         };
         contexts.insert(name, settings);
     }
-    contexts
+    Ok(contexts)
 }
 
 fn check_contexts(

@@ -138,6 +138,42 @@ pub struct NetworkSettings {
     pub kind: String,
 }
 
+/// `[triggers]`: what starts a run by itself, each with the context to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TriggerSettings {
+    /// The app starts.
+    pub on_start: Option<String>,
+    /// A user signs in.
+    pub on_login: Option<String>,
+    /// The network comes back.
+    pub on_online: Option<String>,
+    /// The app resumes.
+    pub on_resume: Option<String>,
+    /// The app, or another program, wrote.
+    pub on_write: Option<String>,
+    /// An interval.
+    pub every: Option<(String, Duration)>,
+}
+
+impl TriggerSettings {
+    /// The triggers that are on: the last part of the key, and the context.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("synchronize_on_start", self.on_start.as_deref()),
+            ("synchronize_on_login", self.on_login.as_deref()),
+            ("synchronize_on_online", self.on_online.as_deref()),
+            ("synchronize_on_resume", self.on_resume.as_deref()),
+            ("synchronize_on_write", self.on_write.as_deref()),
+            (
+                "synchronize_every",
+                self.every.as_ref().map(|(context, _)| context.as_str()),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(key, context)| Some((key, context?)))
+    }
+}
+
 /// `[retry]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetrySettings {
@@ -153,8 +189,19 @@ pub struct RetrySettings {
     pub attempts_per_hour: u32,
 }
 
+/// `contexts.*.budget`: how much one run may do. It stops at a page or request and the next run goes on there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BudgetSettings {
+    /// For so long.
+    pub time: Option<Duration>,
+    /// Until it has sent and received so many records.
+    pub rows: Option<u64>,
+    /// Until it has received so many bytes.
+    pub bytes: Option<u64>,
+}
+
 /// One of `[contexts]`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContextSettings {
     /// What it syncs.
     pub entities: Selection,
@@ -164,6 +211,10 @@ pub struct ContextSettings {
     pub time_out: Option<Duration>,
     /// Whether a request first empties the queue.
     pub discard_pending: bool,
+    /// The parameters it takes, by name; any if empty.
+    pub parameters: Vec<String>,
+    /// How much one run may do.
+    pub budget: BudgetSettings,
 }
 
 /// `[limits]` and `[bin]`

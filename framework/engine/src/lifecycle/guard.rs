@@ -1,5 +1,6 @@
 //! The guard against sync loops: a context whose end starts itself again and again.
 
+use super::triggers::Cause;
 use onsync_core::{Error, Result};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,11 +42,20 @@ impl LoopGuard {
     }
 
     /// Notes the end of a run that was asked for at `asked`; an error if this looks like a loop.
-    pub(crate) fn ended(&mut self, context: &str, asked: Duration, now: Duration) -> Option<Error> {
+    pub(crate) fn ended(
+        &mut self,
+        context: &str,
+        asked: Duration,
+        cause: Cause,
+        now: Duration,
+    ) -> Option<Error> {
         let history = self.contexts.entry(context.to_owned()).or_default();
-        let caused = history
-            .ended
-            .is_some_and(|ended| asked >= ended && asked - ended <= SOON);
+        let soon = |ended: Duration| asked >= ended && asked - ended <= SOON;
+        let caused = match cause {
+            Cause::Call => history.ended.is_some_and(soon),
+            Cause::Run => history.ended.is_some(),
+            Cause::World => false,
+        };
         history.streak = if caused { history.streak + 1 } else { 0 };
         history.ended = Some(now);
         if history.streak <= RUNS {
@@ -61,8 +71,8 @@ fn loop_error(context: &str, wait: Duration) -> Error {
     Error::unsupported(
         "sync_loop",
         format!(
-            "more than {RUNS} runs of context {context:?} were each asked for within a second of the end of the one before, \
-             most likely by a listener that calls on_sync({context:?}) whenever a sync ends; \
+            "more than {RUNS} runs of context {context:?} were each caused by the one before, most likely by a listener or \
+             handler that calls on_sync({context:?}), or writes records, whenever a sync runs or ends; \
              the context is paused for {} s: break that loop",
             wait.as_secs().max(1)
         ),
@@ -77,15 +87,30 @@ mod tests {
     fn more_than_ten_runs_soon_after_their_own_end_pause_the_context() {
         let mut guard = LoopGuard::default();
         let second = Duration::from_secs(1);
-        assert!(guard.ended("A", Duration::ZERO, second).is_none());
+        assert!(guard.ended("A", Duration::ZERO, Cause::Call, second).is_none());
         for _ in 0..10 {
-            assert!(guard.ended("A", second, second).is_none());
+            assert!(guard.ended("A", second, Cause::Call, second).is_none());
         }
-        let error = guard.ended("A", second, second).unwrap();
+        let error = guard.ended("A", second, Cause::Call, second).unwrap();
         assert_eq!(error.code(), "sync_loop");
         assert!(guard.check("A", second * 2).is_err());
         assert!(guard.check("B", second * 2).is_ok());
         assert!(guard.check("A", second * 61).is_ok());
+    }
+
+    #[test]
+    fn what_a_run_writes_counts_whenever_and_what_the_world_does_never() {
+        let mut guard = LoopGuard::default();
+        let mut ended = |cause| {
+            (0..20u32).any(|run| {
+                let end = Duration::from_secs(5) * run;
+                guard
+                    .ended("A", end + Duration::from_secs(2), cause, end)
+                    .is_some()
+            })
+        };
+        assert!(!ended(Cause::World));
+        assert!(ended(Cause::Run));
     }
 
     #[test]
@@ -95,7 +120,7 @@ mod tests {
             let end = Duration::from_secs(run * 10);
             assert!(
                 guard
-                    .ended("A", end.saturating_sub(Duration::from_secs(5)), end)
+                    .ended("A", end.saturating_sub(Duration::from_secs(5)), Cause::Call, end)
                     .is_none()
             );
         }

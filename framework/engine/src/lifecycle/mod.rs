@@ -1,7 +1,11 @@
 //! The lifecycle of a sync: asked for, queued, attempted, told, tried again.
 //!
-//! One task drives the queue. What it decides by is pure and lies in [`queue`], [`retry`] and [`guard`]; this module acts.
+//! One task drives the queue, one watches what may start a run by itself. What they decide by is pure and lies in [`queue`],
+//! [`retry`], [`guard`] and [`triggers`]; this module acts.
 
+mod ask;
+mod automatic;
+mod end;
 mod guard;
 mod handle;
 mod queue;
@@ -10,35 +14,37 @@ mod run;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod triggers;
 
 pub use handle::{Outcome, SyncHandle};
 pub(crate) use steps::SyncSteps;
+pub(crate) use triggers::Occasion;
 
-use crate::config::{ContextSettings, RetrySettings};
-use crate::events::Hub;
-use crate::status::LastError;
-use crate::sync::Step;
+use crate::config::{ContextSettings, RetrySettings, TriggerSettings};
+use crate::events::{Hub, Own};
+use crate::sync::StepBudget;
 use crate::time::sleep_until;
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use guard::LoopGuard;
-use onsync_core::error::list_names;
-use onsync_core::handler::{Event, OnSync, Parameters, Selection, Summary, SyncDirection, SyncRun as _};
+use onsync_core::handler::{Event, OnSync, Summary, SyncRun as _};
 use onsync_core::network::NetworkStatus;
 use onsync_core::runtime::Runtime;
 use onsync_core::schema::Schema;
 use onsync_core::store::local::LocalStore;
 use onsync_core::value::Timestamp;
-use onsync_core::{Error, ErrorKind, Result};
-use queue::{Queue, Request, Turn, Wait, What};
-use retry::{Budget, Next};
+use onsync_core::{Error, Result};
+use queue::{Queue, Request, Turn, What};
+use retry::Budget;
 use run::ScopedRun;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, watch};
+use triggers::Triggers;
 
 /// What a lifecycle is made from.
 pub(crate) struct Parts {
@@ -49,6 +55,9 @@ pub(crate) struct Parts {
     pub(crate) schema: Arc<Schema>,
     pub(crate) contexts: BTreeMap<String, ContextSettings>,
     pub(crate) retry: RetrySettings,
+    pub(crate) triggers: TriggerSettings,
+    /// How long the transport waits by itself.
+    pub(crate) transport_time_out: Duration,
     pub(crate) queue_limit: usize,
     pub(crate) handler: Option<Arc<dyn OnSync>>,
 }
@@ -64,9 +73,14 @@ pub(crate) struct Lifecycle {
     order: Vec<String>,
     contexts: BTreeMap<String, ContextSettings>,
     retry: RetrySettings,
+    transport_time_out: Duration,
     handler: Option<Arc<dyn OnSync>>,
     state: Mutex<State>,
     bell: Notify,
+    triggers: Mutex<Triggers>,
+    trigger_bell: Notify,
+    /// A handler or listener has written since a run was last asked for because of writes.
+    written_by_run: AtomicBool,
     closed: watch::Sender<bool>,
 }
 
@@ -76,6 +90,8 @@ struct State {
     budget: Budget,
     /// When each entity was last fetched, as long as no push came after.
     fetched: BTreeMap<String, Timestamp>,
+    /// When a run of each context without parameters last began.
+    began: BTreeMap<String, Duration>,
 }
 
 /// How an attempt ended.
@@ -100,98 +116,25 @@ impl Lifecycle {
             order,
             contexts: parts.contexts,
             retry: parts.retry,
+            transport_time_out: parts.transport_time_out,
             handler: parts.handler,
             state: Mutex::new(State {
                 queue: Queue::new(parts.queue_limit),
                 guard: LoopGuard::default(),
                 budget: Budget::default(),
                 fetched: BTreeMap::new(),
+                began: BTreeMap::new(),
             }),
             bell: Notify::new(),
+            triggers: Mutex::new(Triggers::new(parts.triggers)),
+            trigger_bell: Notify::new(),
+            written_by_run: AtomicBool::new(false),
             closed: watch::Sender::new(false),
         }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Asks for a run.
-    ///
-    /// # Errors
-    /// `unknown_context`, `sync_within_itself`, `sync_loop`, `queue_full`, `not_yet_supported`, `app_closed`.
-    pub(crate) fn ask(
-        self: &Arc<Self>,
-        context: &str,
-        parameters: &Parameters,
-        ancestry: &[What],
-    ) -> Result<SyncHandle> {
-        let settings = self.context(context)?;
-        if self.handler.is_none() && !parameters.is_empty() {
-            return Err(Error::unsupported(
-                "not_yet_supported",
-                "parameters of `on_sync` reach an OnSync handler only: without one this version does nothing with them; \
-                 install a handler, or call without parameters",
-            ));
-        }
-        let what = What {
-            context: context.to_owned(),
-            parameters: parameters.clone(),
-        };
-        if ancestry.contains(&what) {
-            return Err(Error::unsupported(
-                "sync_within_itself",
-                format!(
-                    "a run of context {context:?} with these parameters asked for itself, which would never end; \
-                     ask for another context, or loop inside the handler"
-                ),
-            ));
-        }
-        if *self.closed.borrow() {
-            return Err(closed());
-        }
-        let now = self.runtime.elapsed();
-        let deadline = settings.time_out.map(|time_out| now + time_out);
-        let (sender, receiver) = oneshot::channel();
-        let request = Request {
-            what,
-            asked: now,
-            deadline,
-            ancestry: ancestry.to_vec(),
-            failures: 0,
-            waiters: vec![sender],
-        };
-        let mut state = self.state();
-        state.guard.check(context, now)?;
-        state.queue.ask(request, settings.discard_pending)?;
-        drop(state);
-        self.bell.notify_one();
-        Ok(SyncHandle {
-            runtime: self.runtime.clone(),
-            deadline,
-            outcome: receiver,
-        })
-    }
-
-    /// The settings of a context. With a handler any context is fine.
-    fn context(&self, name: &str) -> Result<ContextSettings> {
-        let whole = ContextSettings {
-            entities: Selection::All,
-            direction: SyncDirection::Both,
-            time_out: None,
-            discard_pending: false,
-        };
-        match self.contexts.get(name) {
-            Some(settings) => Ok(settings.clone()),
-            None if name.is_empty() || self.handler.is_some() => Ok(whole),
-            None => Err(Error::rejected(
-                "unknown_context",
-                format!(
-                    "there is no context {name:?}; configured: {}; `on_sync(\"\")` covers every entity",
-                    list_names(self.contexts.keys())
-                ),
-            )),
-        }
     }
 
     /// New credentials: syncing goes on.
@@ -207,6 +150,7 @@ impl Lifecycle {
             return;
         }
         self.state().queue.set_offline(!network.online);
+        self.note_network(network.online);
         self.hub.tell(&Event::NetworkStatusChanged(network), |_| {});
         self.bell.notify_one();
     }
@@ -267,6 +211,10 @@ impl Lifecycle {
 
     async fn attempt(self: &Arc<Self>, request: Request) {
         let context = request.what.context.clone();
+        let began = self.runtime.elapsed();
+        if request.what.parameters.is_empty() {
+            self.state().began.insert(context.clone(), began);
+        }
         self.hub.tell(&Event::OnSyncStart { context }, |_| {});
         let end = {
             let work = pin!(AssertUnwindSafe(self.work(&request)).catch_unwind());
@@ -285,8 +233,11 @@ impl Lifecycle {
         if !matches!(end, End::Closed) {
             self.refresh().await;
         }
-        let (now, asked) = (self.runtime.elapsed(), request.asked);
-        let looping = self.state().guard.ended(&request.what.context, asked, now);
+        let now = self.runtime.elapsed();
+        let looping = self
+            .state()
+            .guard
+            .ended(&request.what.context, request.asked, request.cause, now);
         match end {
             End::Done(Ok(summary)) => self.completed(request, summary),
             End::Done(Err(error)) => self.failed(request, error),
@@ -323,143 +274,27 @@ impl Lifecycle {
         let fence = self.steps.take_over().await?;
         let mut ancestry = request.ancestry.clone();
         ancestry.push(request.what.clone());
+        let budget = settings.budget;
         let run = ScopedRun {
             lifecycle: self,
             fence,
             context,
             ancestry,
+            deadline: request.deadline,
+            budget: StepBudget {
+                until: budget.time.map(|time| self.runtime.elapsed() + time),
+                rows: budget.rows,
+                bytes: budget.bytes,
+            },
             summary: Mutex::default(),
         };
         match &self.handler {
-            Some(handler) => handler.on_sync(&run, context, parameters).await?,
+            Some(handler) => Own::new(handler.on_sync(&run, context, parameters)).await?,
             None => {
                 run.sync(settings.entities, settings.direction).await?;
             }
         }
         Ok(run.into_summary())
-    }
-
-    fn completed(&self, request: Request, summary: Summary) {
-        self.state().queue.reached();
-        let up_to_date = self.up_to_date_as_of();
-        let context = request.what.context.clone();
-        let event = Event::OnSyncComplete {
-            context: context.clone(),
-            summary: summary.clone(),
-        };
-        self.hub.tell(&event, |status| {
-            status.server_unreachable = false;
-            status.up_to_date_as_of = up_to_date;
-            if status
-                .last_error
-                .as_ref()
-                .is_some_and(|error| error.context == context)
-            {
-                status.last_error = None;
-            }
-        });
-        request.end(&Outcome::Completed(summary));
-    }
-
-    fn failed(&self, mut request: Request, error: Error) {
-        request.failures = request.failures.saturating_add(1);
-        let now = self.runtime.elapsed();
-        let chance = self.chance();
-        let mut state = self.state();
-        let next = retry::next(
-            &error,
-            &self.retry,
-            request.failures,
-            chance,
-            now,
-            &mut state.budget,
-        );
-        drop(state);
-        let wait = match next {
-            Next::After(wait) => Some(wait),
-            Next::Fail | Next::AwaitCredentials => None,
-        };
-        self.tell_error(&request.what.context, &error, wait);
-        match next {
-            Next::Fail => request.end(&Outcome::Failed(error)),
-            Next::After(wait) => {
-                let offline = error.kind() == ErrorKind::Offline;
-                self.state().queue.park(
-                    request,
-                    Wait::Until {
-                        at: now + wait,
-                        offline,
-                    },
-                );
-            }
-            Next::AwaitCredentials => {
-                for waiter in request.waiters.drain(..) {
-                    let _ = waiter.send(Outcome::Failed(error.clone()));
-                }
-                request.deadline = None;
-                self.state().queue.park(request, Wait::Credentials);
-            }
-        }
-    }
-
-    fn tell_error(&self, context: &str, error: &Error, next_try: Option<Duration>) {
-        let up_to_date = self.up_to_date_as_of();
-        let last = self.last_error(context, error, next_try);
-        let event = Event::OnSyncError {
-            context: context.to_owned(),
-            error_code: error.code().to_owned(),
-            error_message: error.to_string(),
-            next_try,
-        };
-        self.hub.tell(&event, |status| {
-            status.server_unreachable = error.kind() == ErrorKind::Offline;
-            status.up_to_date_as_of = up_to_date;
-            status.last_error = Some(last);
-        });
-    }
-
-    fn last_error(&self, context: &str, error: &Error, next_try: Option<Duration>) -> LastError {
-        LastError {
-            context: context.to_owned(),
-            code: error.code().to_owned(),
-            message: error.to_string(),
-            at: self.runtime.now(),
-            next_try,
-        }
-    }
-
-    /// A number from [0, 1) by the runtime's randomness.
-    fn chance(&self) -> f64 {
-        let mut bytes = [0; 4];
-        self.runtime.random(&mut bytes);
-        f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
-    }
-
-    /// Notes what a step fetched, or that what was fetched before is older than what was pushed now.
-    fn note_step(&self, step: &Step, summary: &Summary) {
-        let now = self.runtime.now();
-        let mut state = self.state();
-        for entity in &step.entities {
-            match step.direction {
-                SyncDirection::Both | SyncDirection::Pull => {
-                    state.fetched.insert(entity.clone(), now);
-                }
-                SyncDirection::Push if summary.applied > 0 => {
-                    state.fetched.remove(entity);
-                }
-                SyncDirection::Push => {}
-            }
-        }
-    }
-
-    fn up_to_date_as_of(&self) -> Option<Timestamp> {
-        let state = self.state();
-        let times: Option<Vec<Timestamp>> = self
-            .order
-            .iter()
-            .map(|entity| state.fetched.get(entity).copied())
-            .collect();
-        times?.into_iter().min()
     }
 }
 

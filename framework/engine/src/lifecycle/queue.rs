@@ -4,6 +4,7 @@
 //! written meanwhile. A run in back-off, or waiting for credentials, is parked: others go first.
 
 use super::handle::Outcome;
+use super::triggers::Cause;
 use onsync_core::handler::Parameters;
 use onsync_core::{Error, Result};
 use std::collections::VecDeque;
@@ -26,16 +27,36 @@ pub(crate) struct Request {
     pub(crate) deadline: Option<Duration>,
     /// The runs it was asked for in, outermost first.
     pub(crate) ancestry: Vec<What>,
+    /// Who asked for it, for the loop guard.
+    pub(crate) cause: Cause,
+    /// Whether it ends the back-off of an equal run.
+    pub(crate) ends_waits: bool,
     /// Attempts that failed since it was asked for.
     pub(crate) failures: u32,
-    pub(crate) waiters: Vec<oneshot::Sender<Outcome>>,
+    pub(crate) waiters: Vec<Waiter>,
+}
+
+/// Somebody who waits for the end of a run.
+pub(crate) struct Waiter {
+    pub(crate) sender: oneshot::Sender<Outcome>,
+    /// Whether the end of the first attempt is what is waited for.
+    pub(crate) once: bool,
 }
 
 impl Request {
     /// Tells everybody who waits. Who gave up waiting is no error.
     pub(crate) fn end(self, outcome: &Outcome) {
         for waiter in self.waiters {
-            let _ = waiter.send(outcome.clone());
+            let _ = waiter.sender.send(outcome.clone());
+        }
+    }
+
+    /// Tells those who wait for one attempt only.
+    pub(crate) fn end_once(&mut self, outcome: &Outcome) {
+        let (once, kept): (Vec<_>, Vec<_>) = self.waiters.drain(..).partition(|waiter| waiter.once);
+        self.waiters = kept;
+        for waiter in once {
+            let _ = waiter.sender.send(outcome.clone());
         }
     }
 
@@ -108,10 +129,11 @@ impl Queue {
             .position(|(parked, _)| parked.what == request.what)
         {
             let (mut parked, wait) = self.parked.swap_remove(index);
+            let ends_waits = request.ends_waits;
             parked.merge(request);
             match wait {
-                Wait::Until { .. } => self.waiting.push_back(parked),
-                Wait::Credentials => self.parked.push((parked, wait)),
+                Wait::Until { .. } if ends_waits => self.waiting.push_back(parked),
+                Wait::Until { .. } | Wait::Credentials => self.parked.push((parked, wait)),
             }
             return Ok(());
         }

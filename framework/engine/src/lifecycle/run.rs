@@ -2,10 +2,11 @@
 
 use super::Lifecycle;
 use super::queue::What;
-use crate::sync::{Fence, Progress, Step};
+use crate::sync::{Fence, Progress, Step, StepBudget};
 use onsync_core::handler::{Event, Parameters, Selection, Summary, SyncDirection, SyncRun};
 use onsync_core::{Error, Result, portable_async};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The run as its handler sees it.
 pub(super) struct ScopedRun<'a> {
@@ -14,12 +15,29 @@ pub(super) struct ScopedRun<'a> {
     pub(super) context: &'a str,
     /// This run and those it was asked for in.
     pub(super) ancestry: Vec<What>,
+    /// When the run has to end.
+    pub(super) deadline: Option<Duration>,
+    /// How much the whole run may do.
+    pub(super) budget: StepBudget,
     pub(super) summary: Mutex<Summary>,
 }
 
 impl ScopedRun<'_> {
     pub(super) fn into_summary(self) -> Summary {
         self.summary.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// No request waits longer than the run may take.
+    fn time_left(&self) -> Option<Duration> {
+        let now = self.lifecycle.runtime.elapsed();
+        let left = self.deadline?.saturating_sub(now);
+        Some(left.min(self.lifecycle.transport_time_out))
+    }
+
+    /// What earlier steps of this run have left.
+    fn budget_left(&self) -> StepBudget {
+        let done = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
+        self.budget.after(&done)
     }
 
     fn entities(&self, selection: Selection) -> Result<Vec<String>> {
@@ -49,7 +67,8 @@ impl SyncRun for ScopedRun<'_> {
             context: self.context.to_owned(),
             entities: self.entities(selection)?,
             direction,
-            time_out: None,
+            time_out: self.time_left(),
+            budget: self.budget_left(),
         };
         let hub = self.lifecycle.hub.clone();
         let context = self.context.to_owned();
@@ -94,4 +113,6 @@ fn add(total: &mut Summary, step: &Summary) {
     total.removed += step.removed;
     total.requests += step.requests;
     total.bytes_received += step.bytes_received;
+    total.sent += step.sent;
+    total.budget_used |= step.budget_used;
 }

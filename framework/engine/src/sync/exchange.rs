@@ -2,6 +2,8 @@
 
 use super::areas::{self, Areas, CreatedRecord, Instance, OutboxEntry, StoredCheckpoint, entity_key};
 use super::{Fence, Progress, ProgressSink, Step, Syncer, cut};
+use crate::time::sleep_until;
+use futures_util::future::{Either, select};
 use onsync_core::handler::{Phase, Summary, SyncDirection};
 use onsync_core::mutation::Outcome;
 use onsync_core::page::Checkpoint;
@@ -10,6 +12,7 @@ use onsync_core::transport::{Answer, Exchange};
 use onsync_core::wire::{AnswerFrame, AnswerState, EntityRequest, Hello, PROTOCOL, RequestFrame};
 use onsync_core::{Error, ErrorKind, Result};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use uuid::Uuid;
 
@@ -53,6 +56,14 @@ impl<'a> Run<'a> {
 
     pub(super) async fn run(mut self) -> Result<Summary> {
         loop {
+            if self
+                .step
+                .budget
+                .is_used(&self.summary, self.syncer.runtime.elapsed())
+            {
+                self.summary.budget_used = true;
+                break;
+            }
             let (batch, more) = match self.step.direction {
                 SyncDirection::Pull => (Vec::new(), false),
                 SyncDirection::Push | SyncDirection::Both => self.batch().await?,
@@ -62,7 +73,7 @@ impl<'a> Run<'a> {
                 break;
             }
             self.exchange(&batch, pulls).await?;
-            if !more {
+            if !more || self.summary.budget_used {
                 break;
             }
         }
@@ -78,6 +89,7 @@ impl<'a> Run<'a> {
     /// The next mutations to send: what was cut before, then what is cut now. True if more will wait behind them.
     async fn batch(&mut self) -> Result<(Vec<OutboxEntry>, bool)> {
         let limits = &self.syncer.limits;
+        let most = self.max_mutations();
         let mut tx = self.syncer.store.begin(Access::Read).await?;
         tx.check_fence(self.fence).await?;
         let (mut batch, more) = self.unsent(tx.as_mut()).await?;
@@ -86,11 +98,17 @@ impl<'a> Run<'a> {
         }
         drop(tx);
         let bytes: usize = batch.iter().map(cut::size).sum();
-        let room = limits.max_mutations.saturating_sub(batch.len());
+        let room = most.saturating_sub(batch.len());
         let room_bytes = limits.max_request_bytes.saturating_sub(bytes);
         let cut = cut::cut(self.syncer, self.fence, &self.step.entities, room, room_bytes).await?;
         batch.extend(cut.entries);
         Ok((batch, cut.more))
+    }
+
+    /// Mutations a request, within what the budget has left.
+    fn max_mutations(&self) -> usize {
+        let left = self.step.budget.rows_left(&self.summary);
+        self.syncer.limits.max_mutations.min(left)
     }
 
     /// Cut mutations that this step has not sent, as many as a request holds. Those of an entity that is not configured any
@@ -113,7 +131,7 @@ impl<'a> Run<'a> {
                 }
                 bytes += cut::size(&entry);
                 if !batch.is_empty()
-                    && (batch.len() >= limits.max_mutations || bytes > limits.max_request_bytes)
+                    && (batch.len() >= self.max_mutations() || bytes > limits.max_request_bytes)
                 {
                     return Ok((batch, true));
                 }
@@ -125,8 +143,13 @@ impl<'a> Run<'a> {
     async fn exchange(&mut self, batch: &[OutboxEntry], pulls: bool) -> Result<()> {
         let (frames, checkpoints) = self.frames(batch, pulls).await?;
         self.sent.extend(batch.iter().map(|entry| entry.mutation.number));
-        let mut answer = self.send(frames).await?;
+        let answer = self.in_time(self.send(frames)).await?;
         self.summary.requests += 1;
+        self.summary.sent += batch.len() as u64;
+        let Some(mut answer) = answer else {
+            self.summary.budget_used = true;
+            return Ok(());
+        };
         let before = self.summary.bytes_received;
         let mut received = Received {
             entities: checkpoints,
@@ -184,7 +207,7 @@ impl<'a> Run<'a> {
                 scope: String::new(),
                 pull,
                 checkpoint,
-                page_rows: self.syncer.page_rows.load(Ordering::Relaxed),
+                page_rows: self.page_rows(),
                 page_bytes: self.syncer.limits.page_bytes,
             }));
         }
@@ -195,6 +218,23 @@ impl<'a> Run<'a> {
         );
         frames.push(RequestFrame::End {});
         Ok((frames, checkpoints))
+    }
+
+    /// Rows a page: as this device can take them, and no more than the budget has left.
+    fn page_rows(&self) -> u32 {
+        let adapted = self.syncer.page_rows.load(Ordering::Relaxed);
+        let left = self.step.budget.rows_left(&self.summary);
+        adapted.min(u32::try_from(left).unwrap_or(u32::MAX))
+    }
+
+    /// Waits for work no longer than the budget lasts; none then.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<Option<T>> {
+        let runtime = self.syncer.runtime.as_ref();
+        let time = pin!(sleep_until(runtime, self.step.budget.until));
+        match select(pin!(work), time).await {
+            Either::Left((done, _)) => done.map(Some),
+            Either::Right(_) => Ok(None),
+        }
     }
 
     /// Makes this store's instance, where nothing was ever cut.
@@ -256,17 +296,31 @@ impl<'a> Run<'a> {
             _ => return Err(out_of_order("welcome")),
         }
         loop {
-            let frame = answer.next().await?;
+            let frame = self.in_time(answer.next()).await?;
             self.summary.bytes_received = before + answer.bytes();
-            if !matches!(frame, Some(AnswerFrame::Outcome(_))) && !received.outcomes.is_empty() {
+            if !matches!(frame, Some(Some(AnswerFrame::Outcome(_)))) && !received.outcomes.is_empty() {
                 self.settle(batch, std::mem::take(&mut received.outcomes)).await?;
             }
+            let Some(frame) = frame else {
+                self.summary.budget_used = true;
+                return Ok(());
+            };
             match frame {
                 Some(AnswerFrame::Outcome(outcome)) => received.outcomes.push((outcome.id, outcome.outcome)),
                 Some(AnswerFrame::Entity(entity)) => {
                     self.entity(received, &entity.entity, entity.state).await?
                 }
-                Some(AnswerFrame::Page(page)) => self.page(received, page).await?,
+                Some(AnswerFrame::Page(page)) => {
+                    self.page(received, page).await?;
+                    if self
+                        .step
+                        .budget
+                        .is_used(&self.summary, self.syncer.runtime.elapsed())
+                    {
+                        self.summary.budget_used = true;
+                        return Ok(());
+                    }
+                }
                 Some(AnswerFrame::Failed(error)) => return Err(error.into()),
                 Some(AnswerFrame::End {}) => return Ok(()),
                 Some(AnswerFrame::Welcome(_)) => return Err(out_of_order("outcome, entity, page or end")),

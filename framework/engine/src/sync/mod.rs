@@ -13,6 +13,7 @@
 
 mod apply;
 mod areas;
+mod budget;
 mod conflicts;
 mod cut;
 mod exchange;
@@ -23,6 +24,7 @@ mod page_write;
 mod settle;
 
 pub use areas::Fence;
+pub use budget::StepBudget;
 pub use lists::{BinEntry, Fetched, RejectedEntry};
 
 use crate::sync::areas::Areas;
@@ -111,6 +113,8 @@ pub struct Step {
     pub direction: SyncDirection,
     /// How long to wait for an answer to begin, and between two of its pieces.
     pub time_out: Option<Duration>,
+    /// How much it may do.
+    pub budget: StepBudget,
 }
 
 /// How far a step has got.

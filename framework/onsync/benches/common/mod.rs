@@ -270,12 +270,7 @@ pub(crate) async fn device(path: &Path, url: &str, pattern: &str) -> App {
 }
 
 fn context_of_all() -> onsync_engine::config::ContextSettings {
-    onsync_engine::config::ContextSettings {
-        entities: onsync_core::handler::Selection::All,
-        direction: onsync_core::handler::SyncDirection::Both,
-        time_out: None,
-        discard_pending: false,
-    }
+    onsync_engine::config::ContextSettings::default()
 }
 
 /// How many contexts the device knows: a context that is asked for again right after its end counts as a loop, so the benches

@@ -223,12 +223,7 @@ impl Device {
             config.store.page_rows = u32::try_from(rows).unwrap();
         }
         for context in 0..CONTEXTS {
-            let everything = ContextSettings {
-                entities: Selection::All,
-                direction: SyncDirection::Both,
-                time_out: None,
-                discard_pending: false,
-            };
+            let everything = ContextSettings::default();
             config.contexts.insert(format!("Test{context}"), everything);
         }
         if let Some(token) = role["token"].as_str() {

@@ -8,7 +8,7 @@ use onsync_core::rows::RowSet;
 use onsync_core::schema::{EntitySchema, Schema};
 use onsync_core::store::local::{Access, LocalStore, Overlay};
 use onsync_core::{Fields, Key, Result, Row};
-use onsync_engine::sync::{Fence, Step, Syncer};
+use onsync_engine::sync::{Fence, Step, StepBudget, Syncer};
 use onsync_testkit::fakes::{Lossy, ManualRuntime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +36,7 @@ impl Device {
             entities,
             direction,
             time_out: None,
+            budget: StepBudget::default(),
         }
     }
 

@@ -6,7 +6,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod apps;
 mod bad_answers;
+mod contexts;
 mod delete_rules;
 mod device;
 mod exactly_once;

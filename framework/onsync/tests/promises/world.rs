@@ -103,7 +103,7 @@ pub(crate) struct World {
     pub(crate) schema: Arc<Schema>,
     pub(crate) database: Database,
     pub(crate) service: Arc<dyn SyncService>,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     devices: u64,
 }
 

@@ -1,13 +1,14 @@
 //! The lifecycle under virtual time, on scripted sync steps.
 
+mod automatic;
 #[path = "../../../tests/support/manual.rs"]
 mod manual;
 mod world;
 
 use super::*;
 use crate::events::Closure;
-use onsync_core::handler::SyncRun;
-use onsync_core::portable_async;
+use onsync_core::handler::{Parameters, Selection, SyncDirection, SyncRun};
+use onsync_core::{ErrorKind, portable_async};
 use world::{Script, World, describe, seconds, transient};
 
 #[test]

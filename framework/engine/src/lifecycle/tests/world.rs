@@ -1,9 +1,10 @@
 //! A lifecycle on scripted sync steps and a runtime whose time stands still.
 
 use super::manual::ManualRuntime;
-use crate::config::{ContextSettings, RetrySettings};
+use crate::config::{ContextSettings, RetrySettings, TriggerSettings};
 use crate::events::{Closure, Hub, Subscription};
 use crate::lifecycle::{Lifecycle, Outcome, Parts, SyncHandle, SyncSteps};
+use crate::observed::Changes;
 use crate::sync::{Fence, Pending, Progress, ProgressSink, Step};
 use onsync_core::handler::{Event, OnSync, Parameters, Phase, Selection, Summary, SyncDirection};
 use onsync_core::memory::local::MemoryStore;
@@ -75,6 +76,7 @@ pub(super) struct World {
     pub(super) store: Arc<dyn LocalStore>,
     pub(super) hub: Arc<Hub>,
     pub(super) lifecycle: Arc<Lifecycle>,
+    pub(super) changes: Arc<Changes>,
     pub(super) events: Arc<Mutex<Vec<String>>>,
     _subscription: Subscription,
 }
@@ -105,6 +107,7 @@ pub(super) fn settings(entities: &[&str], time_out: Option<u64>, discard_pending
         direction: SyncDirection::Both,
         time_out: time_out.map(Duration::from_secs),
         discard_pending,
+        ..ContextSettings::default()
     }
 }
 
@@ -114,6 +117,10 @@ impl World {
     }
 
     pub(super) fn with(handler: Option<Arc<dyn OnSync>>) -> Self {
+        Self::triggered(handler, TriggerSettings::default())
+    }
+
+    pub(super) fn triggered(handler: Option<Arc<dyn OnSync>>, triggers: TriggerSettings) -> Self {
         let runtime = ManualRuntime::default();
         let shared: Arc<dyn Runtime> = Arc::new(runtime.clone());
         let entity =
@@ -153,17 +160,22 @@ impl World {
             schema,
             contexts,
             retry,
+            triggers,
+            transport_time_out: Duration::from_secs(30),
             queue_limit: 4,
             handler,
         })
         .unwrap();
+        let changes = Arc::new(Changes::new());
         shared.spawn(Box::pin(lifecycle.clone().drive()));
+        shared.spawn(Box::pin(lifecycle.clone().watch_triggers(changes.edits())));
         Self {
             runtime,
             fake,
             store,
             hub,
             lifecycle,
+            changes,
             events,
             _subscription: subscription,
         }
@@ -184,6 +196,21 @@ impl World {
     pub(super) fn events(&self) -> Vec<String> {
         self.runtime.settle();
         std::mem::take(&mut *self.events.lock().unwrap())
+    }
+
+    /// The app writes something that travels.
+    pub(super) fn write(&self) {
+        self.lifecycle.writing();
+        self.changes.note_edit();
+        self.runtime.settle();
+    }
+
+    pub(super) fn network(&self, online: bool) {
+        self.lifecycle.network_changed(NetworkStatus {
+            online,
+            ..NetworkStatus::assumed()
+        });
+        self.runtime.settle();
     }
 
     pub(super) fn outcome(&self, handle: SyncHandle) -> Outcome {

@@ -1,0 +1,159 @@
+//! Contexts and triggers of whole apps: budgets, time-outs, writes that are sent by themselves.
+
+crate::scenarios! {
+    a_budget_of_rows_stops_at_pages_and_goes_on
+    a_budget_of_bytes_stops_at_pages_and_goes_on
+    a_budget_of_rows_bounds_what_is_sent
+    a_budget_of_time_ends_a_run_that_waits
+    what_the_app_writes_is_sent_by_itself
+    a_trigger_without_its_context_is_refused
+}
+
+mod run {
+    use crate::world::*;
+    use onsync_core::schema::Ids;
+    use onsync_core::store::local::Access;
+    use onsync_engine::config::{BudgetSettings, ContextSettings};
+    use onsync_testkit::fakes::Fate;
+    use std::time::Duration;
+
+    fn budget(budget: BudgetSettings) -> ContextSettings {
+        ContextSettings {
+            budget,
+            ..ContextSettings::default()
+        }
+    }
+
+    fn rows(rows: u64) -> BudgetSettings {
+        BudgetSettings {
+            rows: Some(rows),
+            ..BudgetSettings::default()
+        }
+    }
+
+    pub(super) fn a_budget_of_rows_stops_at_pages_and_goes_on(kind: Kind) {
+        for pattern in [OPTIMIZED, LWW] {
+            let world = World::new(kind, one(item(pattern, Ids::Client)));
+            world.fill(950);
+            let phone = world.phone(pattern, |config| {
+                config.contexts.insert("Background".to_owned(), budget(rows(100)));
+            });
+            for run in 1..=9 {
+                let summary = phone.sync("Background");
+                assert!(summary.budget_used);
+                assert_eq!((summary.received, phone.count("Item")), (100, run * 100));
+                assert_eq!(phone.app.status().up_to_date_as_of, None, "there is more");
+            }
+            let last = phone.sync("Background");
+            assert_eq!((last.received, last.budget_used), (50, false), "{last:?}");
+            assert!(phone.app.status().up_to_date_as_of.is_some());
+            assert_eq!(phone.count("Item"), 950);
+        }
+    }
+
+    pub(super) fn a_budget_of_bytes_stops_at_pages_and_goes_on(kind: Kind) {
+        let world = World::new(kind, one(item(LWW, Ids::Client)));
+        world.fill(1_000);
+        let phone = world.phone("bytes", |config| {
+            config.store.page_rows = 100;
+            let bytes = BudgetSettings {
+                bytes: Some(1),
+                ..BudgetSettings::default()
+            };
+            config.contexts.insert("Background".to_owned(), budget(bytes));
+        });
+        let mut runs = 0;
+        while phone.sync("Background").budget_used {
+            runs += 1;
+            assert!(runs < 20, "each run brings a page at least");
+        }
+        assert_eq!(phone.count("Item"), 1_000);
+    }
+
+    pub(super) fn a_budget_of_rows_bounds_what_is_sent(kind: Kind) {
+        let world = World::new(kind, one(item(LWW, Ids::Client)));
+        let phone = world.phone("sends", |config| {
+            config.contexts.insert("Background".to_owned(), budget(rows(100)));
+        });
+        let many = (1..=250).map(|id| fields(id, "made here", id)).collect();
+        phone.run(phone.app.create_many("Item", many)).unwrap();
+        let sent: Vec<u64> = (0..4).map(|_| phone.sync("Background").sent).collect();
+        assert_eq!(sent, [100, 100, 50, 0]);
+        assert_eq!(world.contents("Item").len(), 250);
+        assert_eq!(phone.app.status().waiting, 0);
+    }
+
+    pub(super) fn a_budget_of_time_ends_a_run_that_waits(kind: Kind) {
+        let world = World::new(kind, one(item(LWW, Ids::Client)));
+        world.fill(10);
+        let phone = world.phone("time", |config| {
+            let time = BudgetSettings {
+                time: Some(Duration::from_secs(25)),
+                ..BudgetSettings::default()
+            };
+            config.contexts.insert("Background".to_owned(), budget(time));
+        });
+        phone
+            .run(phone.app.create("Item", fields(100, "made here", 1)))
+            .unwrap();
+        phone
+            .lossy
+            .script([Fate::DelayAnswer(Duration::from_secs(3_600))]);
+        let summary = phone.sync("Background");
+        assert!(summary.budget_used && summary.received == 0, "{summary:?}");
+        assert_eq!(phone.app.status().waiting, 1, "no outcome arrived");
+        let summary = phone.sync("Background");
+        assert!(!summary.budget_used && summary.applied == 1, "{summary:?}");
+        assert_eq!(phone.app.status().waiting, 0);
+        assert_eq!(world.contents("Item").len(), 11);
+    }
+
+    pub(super) fn what_the_app_writes_is_sent_by_itself(kind: Kind) {
+        let world = World::new(kind, one(item(LWW, Ids::Client)));
+        let phone = world.phone("writes", |config| {
+            config
+                .contexts
+                .insert("Send".to_owned(), ContextSettings::default());
+            config.triggers.on_write = Some("Send".to_owned());
+        });
+        phone
+            .run(phone.app.create("Item", fields(1, "made here", 1)))
+            .unwrap();
+        assert_eq!(world.contents("Item").len(), 0);
+        phone.pass(5);
+        assert_eq!(world.contents("Item").len(), 1);
+        assert_eq!(phone.events(), ["start Send", "complete Send"]);
+        // What a sync writes starts nothing.
+        world.fill(50);
+        phone.sync("");
+        phone.events();
+        phone.pass(600);
+        assert_eq!(phone.events(), [""; 0]);
+        if kind == Kind::Sqlite {
+            // Another program's write does.
+            let entity = world.schema.entity("Item").unwrap();
+            let other = world.store("writes");
+            world.run(async {
+                other.open(&world.schema).await.unwrap();
+                let mut tx = other.begin(Access::App).await.unwrap();
+                let row = entity.row(&fields(2_000, "another process", 1)).unwrap();
+                tx.insert(entity, &row).await.unwrap();
+                tx.commit().await.unwrap();
+            });
+            phone.pass(10);
+            assert_eq!(phone.events(), ["start Send", "complete Send"]);
+            assert_eq!(world.contents("Item").len(), 51);
+        }
+    }
+
+    pub(super) fn a_trigger_without_its_context_is_refused(kind: Kind) {
+        let world = World::new(kind, one(item(LWW, Ids::Client)));
+        let (builder, _) = world.builder(|config| config.triggers.on_online = Some("Onlin".to_owned()));
+        let error = world.run(builder.store(world.store("x")).build()).err().unwrap();
+        assert_eq!(error.code(), "unknown_context");
+        assert!(
+            error.place().unwrap().contains("triggers.synchronize_on_online"),
+            "{error}"
+        );
+    }
+}
