@@ -1,6 +1,6 @@
 //! A folder with a served database and devices' stores, read with plain SQL.
 
-use onsync_core::handler::{Selection, Summary, SyncDirection};
+use onsync_core::handler::Summary;
 use onsync_core::portable_async;
 use onsync_core::schema::{Attribute, EntitySchema, Ids, OnDelete, Relation, Schema};
 use onsync_core::transport::{Credentials, CredentialsProvider};
