@@ -202,6 +202,23 @@ impl<P: ?Sized + 'static> Suite<P> {
         report
     }
 
+    /// Runs every case within the task that asks, for platforms without threads. Nothing ends a case that hangs, and a panic ends all.
+    pub async fn run_here(&self, make: impl Fn() -> Box<P>) -> Report {
+        let mut report = Report {
+            suite: self.name,
+            passed: Vec::new(),
+            failed: Vec::new(),
+        };
+        for case in &self.cases {
+            let place = make();
+            match (case.run)(&place).await {
+                Ok(()) => report.passed.push(case.name),
+                Err(failure) => report.failed.push((case.name, failure)),
+            }
+        }
+        report
+    }
+
     /// The same suite with the case of this name alone; with no case if there is none, which no report passes.
     #[must_use]
     pub fn only(mut self, name: &str) -> Self {
@@ -292,6 +309,27 @@ macro_rules! __tests {
                     $crate::$suite::suite()
                         .only(stringify!($case))
                         .run(make, $execute)
+                        .assert();
+                }
+            )*)*
+        }
+    };
+}
+
+/// Writes one async test per case, marked by an attribute; used by the `…_tests_here!` macros.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tests_here {
+    ([$suite:ident $place:ty, $make:expr, $attribute:meta] $($module:ident { $($case:ident)* })*) => {
+        mod $suite {
+            use super::*;
+            $($(
+                #[$attribute]
+                async fn $case() {
+                    $crate::$suite::suite()
+                        .only(stringify!($case))
+                        .run_here(|| -> Box<$place> { Box::new($make) })
+                        .await
                         .assert();
                 }
             )*)*

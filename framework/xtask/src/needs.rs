@@ -23,7 +23,12 @@ pub(crate) enum Need {
     },
     /// The standard library for [`WASM`].
     WasmTarget,
+    /// The programs of wasm-bindgen, of the version in `Cargo.lock`, below [`TOOLS`].
+    WasmBindgen,
 }
+
+/// Where programs are put that only this workspace needs.
+pub(crate) const TOOLS: &str = "target/tools";
 
 impl Need {
     /// Makes sure that the need is met. Toolchain parts are added through rustup without asking, system packages only
@@ -36,6 +41,7 @@ impl Need {
             Self::Program { name, package } => install_package(name, package, install),
             Self::Component { name, .. } => add_by_rustup(&["component", "add", name]),
             Self::WasmTarget => add_by_rustup(&["target", "add", WASM]),
+            Self::WasmBindgen => install_wasm_bindgen(),
         }?;
         if self.is_met() {
             Ok(())
@@ -56,6 +62,15 @@ impl Need {
                     .output();
                 asked.is_ok_and(|answer| Path::new(String::from_utf8_lossy(&answer.stdout).trim()).is_dir())
             }
+            Self::WasmBindgen => wasm_bindgen_version().is_ok_and(|wanted| {
+                let program = root().join(TOOLS).join("bin/wasm-bindgen");
+                let answer = Command::new(program).arg("--version").output();
+                answer.is_ok_and(|answer| {
+                    String::from_utf8_lossy(&answer.stdout)
+                        .split_whitespace()
+                        .any(|word| word == wanted)
+                })
+            }),
         }
     }
 }
@@ -69,6 +84,47 @@ fn add_by_rustup(words: &[&str]) -> Result<(), String> {
         Err(_) => Err(format!(
             "there is no rustup here to run `{line}`; add it to the toolchain by hand"
         )),
+    }
+}
+
+/// The version of the crate wasm-bindgen that the workspace is built with; its programs must be of the same.
+fn wasm_bindgen_version() -> Result<String, String> {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock"))
+        .map_err(|error| format!("wanted the version of wasm-bindgen from Cargo.lock, but: {error}"))?;
+    locked_version(&lock, "wasm-bindgen")
+        .ok_or_else(|| "wanted the version of wasm-bindgen from Cargo.lock, found none".to_owned())
+}
+
+fn locked_version(lock: &str, name: &str) -> Option<String> {
+    let mut lines = lock
+        .lines()
+        .skip_while(|line| *line != format!("name = \"{name}\""));
+    lines.next()?;
+    let version = lines.next()?.strip_prefix("version = \"")?;
+    version.strip_suffix('"').map(str::to_owned)
+}
+
+fn install_wasm_bindgen() -> Result<(), String> {
+    let version = wasm_bindgen_version()?;
+    let words = [
+        "install",
+        "wasm-bindgen-cli",
+        "--version",
+        &version,
+        "--root",
+        TOOLS,
+    ];
+    let line = format!("cargo {}", words.join(" "));
+    println!("$ {line}");
+    println!("  (once; it takes some minutes)");
+    let ended = crate::child::cargo()
+        .args(words)
+        .env("CARGO_TARGET_DIR", root().join(TOOLS).join("build"))
+        .current_dir(root())
+        .status();
+    match ended {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(format!("`{line}` failed; run it by hand to see why")),
     }
 }
 
@@ -147,6 +203,14 @@ mod tests {
             install_line("sqlite3", false),
             "sudo apt-get install --yes sqlite3"
         );
+    }
+
+    #[test]
+    fn the_version_of_wasm_bindgen_is_that_of_the_lock_file() {
+        let lock = "[[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.1\"\n";
+        assert_eq!(locked_version(lock, "wasm-bindgen").as_deref(), Some("0.2.1"));
+        assert_eq!(locked_version(lock, "wasm"), None);
+        assert!(wasm_bindgen_version().is_ok());
     }
 
     #[test]

@@ -54,6 +54,28 @@ const SQLITE: Need = Need::Program {
     package: "sqlite3",
 };
 
+const CHROMIUM: Need = Need::Program {
+    name: "chromium",
+    package: "chromium",
+};
+const CHROMEDRIVER: Need = Need::Program {
+    name: "chromedriver",
+    package: "chromium-driver",
+};
+
+/// The crates whose tests run in a browser.
+const IN_BROWSER: [&str; 1] = ["onsync-indexeddb-store"];
+
+/// How cargo runs tests of [`WASM`]: in headless Chromium, with the flags of `webdriver.json` beside each crate.
+const BROWSER: &[(&str, &str)] = &[
+    (
+        "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
+        "target/tools/bin/wasm-bindgen-test-runner",
+    ),
+    ("CHROMEDRIVER", "chromedriver"),
+    ("WASM_BINDGEN_TEST_TIMEOUT", "240"),
+];
+
 /// Every step in the order in which it runs; the tests last, because the output ends with their summary.
 pub(crate) fn steps(situation: &Situation) -> Vec<Step> {
     vec![
@@ -71,6 +93,17 @@ pub(crate) fn steps(situation: &Situation) -> Vec<Step> {
         Step {
             cargo: wasm_check(&situation.patterns),
             ..step("wasm32", &[Need::WasmTarget], false, &[])
+        },
+        step("clippy wasm32", &[CLIPPY, Need::WasmTarget], false, &[]).with(browser_clippy()),
+        Step {
+            environment: BROWSER,
+            ..step(
+                "browser",
+                &[Need::WasmTarget, CHROMIUM, CHROMEDRIVER, Need::WasmBindgen],
+                false,
+                &[],
+            )
+            .with(browser_tests())
         },
         Step {
             environment: &[("RUSTDOCFLAGS", "-D warnings")],
@@ -106,6 +139,12 @@ fn step(name: &'static str, needs: &'static [Need], quick: bool, cargo: &[&str])
     }
 }
 
+impl Step {
+    fn with(self, cargo: Vec<String>) -> Self {
+        Self { cargo, ..self }
+    }
+}
+
 fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
@@ -117,6 +156,25 @@ fn wasm_check(patterns: &[String]) -> Vec<String> {
         words.extend(["--package".to_owned(), name.clone()]);
     }
     words
+}
+
+fn in_browser(command: &str, rest: &[&str]) -> Vec<String> {
+    let mut words = owned(&[command, "--target", WASM]);
+    for name in IN_BROWSER {
+        words.extend(owned(&["--package", name]));
+    }
+    words.extend(owned(rest));
+    words
+}
+
+fn browser_tests() -> Vec<String> {
+    in_browser("test", &["--tests", "--no-fail-fast"])
+}
+
+/// Where there is one thread, everything shared is shared by `Arc` that need not be.
+fn browser_clippy() -> Vec<String> {
+    let lints = ["--", "-D", "warnings", "-A", "clippy::arc_with_non_send_sync"];
+    in_browser("clippy", &[["--all-targets"].as_slice(), &lints].concat())
 }
 
 fn test_run(situation: &Situation) -> Vec<String> {
@@ -200,9 +258,9 @@ mod tests {
     }
 
     #[test]
-    fn quick_leaves_out_clippy_wasm_and_rustdoc_and_nothing_else() {
+    fn quick_leaves_out_clippy_the_browser_and_rustdoc_and_nothing_else() {
         let (run, left) = select(steps(&situation(true, true)), true);
-        assert_eq!(left, ["clippy", "wasm32", "rustdoc"]);
+        assert_eq!(left, ["clippy", "wasm32", "clippy wasm32", "browser", "rustdoc"]);
         let names: Vec<_> = run.iter().map(|step| step.name).collect();
         assert_eq!(names, ["python3", "sqlite3", "rustfmt", "doc tests", "tests"]);
         assert_eq!(
@@ -217,6 +275,27 @@ mod tests {
         assert!(line.contains("--target wasm32-unknown-unknown"), "{line}");
         for name in ["onsync-core", "onsync-engine", "onsync-pattern-read-only"] {
             assert!(line.contains(&format!("--package {name}")), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_tests_of_the_browser_run_in_the_one_that_is_installed() {
+        let steps = steps(&situation(true, false));
+        let browser = steps.iter().find(|step| step.name == "browser").unwrap();
+        assert!(browser.needs.contains(&CHROMIUM) && browser.needs.contains(&Need::WasmBindgen));
+        let runner = browser
+            .environment
+            .iter()
+            .find(|(name, _)| name.ends_with("_RUNNER"));
+        assert!(runner.is_some_and(|(_, path)| path.starts_with(crate::needs::TOOLS)));
+        for name in IN_BROWSER {
+            let folder = name.trim_start_matches("onsync-");
+            let flags = format!("../../adapters/{folder}/webdriver.json");
+            assert!(
+                Path::new(env!("CARGO_MANIFEST_DIR")).join(flags).is_file(),
+                "{name}"
+            );
+            assert!(line(&steps, "browser").contains(name));
         }
     }
 

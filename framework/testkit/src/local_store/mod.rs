@@ -204,3 +204,12 @@ macro_rules! local_store_tests {
         $crate::__local_store_cases! { __tests [local_store dyn $crate::local_store::LocalStorePlace, $place, $execute] }
     };
 }
+
+/// Writes one async test per case of the suite for a platform without threads, such as a browser. `$attribute` is what marks a test
+/// there; `$place` makes a [`LocalStorePlace`].
+#[macro_export]
+macro_rules! local_store_tests_here {
+    ($place:expr, $attribute:meta) => {
+        $crate::__local_store_cases! { __tests_here [local_store dyn $crate::local_store::LocalStorePlace, $place, $attribute] }
+    };
+}
