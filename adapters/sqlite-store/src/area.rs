@@ -60,3 +60,11 @@ pub(crate) fn scan(
     }
     Ok(found)
 }
+
+pub(crate) fn count(connection: &Connection, area: &str) -> Result<u64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM _onsync_area WHERE area = ?1")
+        .and_then(|mut statement| statement.query_row([area], |row| row.get::<_, i64>(0)))
+        .doing("reading an area")
+        .map(i64::unsigned_abs)
+}

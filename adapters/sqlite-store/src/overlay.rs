@@ -2,7 +2,7 @@
 
 use crate::error::{KEY_CHANGE, SqlResult as _};
 use crate::rows::{bind_key, bind_range, check_key, read_row};
-use crate::sql::Shape;
+use crate::sql::{Shape, literal};
 use crate::text::TextBuffer;
 use crate::values::bind;
 use onsync_core::page::KeyRange;
@@ -13,6 +13,8 @@ use rusqlite::{Connection, params};
 
 const META: &str =
     "\"_onsync_from_server\", \"_onsync_edit\", \"_onsync_acknowledged_to\", \"_onsync_state\"";
+/// [`Overlay::is_waiting`] as SQL.
+const WAITING: &str = "\"_onsync_edit\" > \"_onsync_acknowledged_to\"";
 
 pub(crate) fn get(
     connection: &Connection,
@@ -51,18 +53,45 @@ pub(crate) fn get_in(
     range: &KeyRange,
     limit: usize,
 ) -> Result<Vec<Overlay>> {
+    select(connection, entity, range, limit, "")
+}
+
+/// Only those that wait, and are neither in flight nor in a conflict: [`Overlay::may_be_sent`] as SQL.
+pub(crate) fn get_to_send(
+    connection: &Connection,
+    entity: &EntitySchema,
+    range: &KeyRange,
+    limit: usize,
+) -> Result<Vec<Overlay>> {
+    let held = [RecordState::InFlight, RecordState::Conflicted].map(|state| literal(state.as_str()));
+    let condition = format!("{WAITING} AND \"_onsync_state\" NOT IN ({})", held.join(", "));
+    select(connection, entity, range, limit, &condition)
+}
+
+fn select(
+    connection: &Connection,
+    entity: &EntitySchema,
+    range: &KeyRange,
+    limit: usize,
+    condition: &str,
+) -> Result<Vec<Overlay>> {
     let doing = "reading what is unsent";
     if entity.local {
         return Ok(Vec::new());
     }
     let shape = Shape::of(entity);
     let bounds = [&range.after, &range.to].into_iter().flatten().count();
+    let within = shape.range(range.after.is_some(), range.to.is_some());
+    let joint = match (within.is_empty(), condition.is_empty()) {
+        (_, true) => "",
+        (true, false) => " WHERE ",
+        (false, false) => " AND ",
+    };
     let mut statement = connection
         .prepare_cached(&format!(
-            "SELECT {}, {META} FROM {}{} ORDER BY {} LIMIT ?{}",
+            "SELECT {}, {META} FROM {}{within}{joint}{condition} ORDER BY {} LIMIT ?{}",
             shape.columns(),
             shape.base,
-            shape.range(range.after.is_some(), range.to.is_some()),
             shape.key_list(),
             bounds * shape.key.len() + 1
         ))
@@ -76,6 +105,77 @@ pub(crate) fn get_in(
         found.push(read_overlay(row, entity)?);
     }
     Ok(found)
+}
+
+pub(crate) fn count_waiting(connection: &Connection, entity: &EntitySchema) -> Result<u64> {
+    if entity.local {
+        return Ok(0);
+    }
+    let base = Shape::of(entity).base;
+    connection
+        .prepare_cached(&format!("SELECT count(*) FROM {base} WHERE {WAITING}"))
+        .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
+        .doing("counting what is unsent")
+        .map(i64::unsigned_abs)
+}
+
+pub(crate) fn set_states(
+    connection: &Connection,
+    entity: &EntitySchema,
+    keys: &[Key],
+    state: RecordState,
+) -> Result<()> {
+    let doing = "storing what is unsent";
+    if entity.local {
+        return Ok(());
+    }
+    let shape = Shape::of(entity);
+    let mut statement = connection
+        .prepare_cached(&format!(
+            "UPDATE {} SET \"_onsync_state\" = ?{} WHERE {}",
+            shape.base,
+            shape.key.len() + 1,
+            shape.key_is_parameters()
+        ))
+        .doing(doing)?;
+    let mut buffer = TextBuffer::new();
+    statement
+        .raw_bind_parameter(shape.key.len() + 1, state.as_str())
+        .doing(doing)?;
+    for key in keys {
+        bind_key(&mut statement, 1, entity, key, &mut buffer)?;
+        statement.raw_execute().doing(doing)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn remove_unedited(
+    connection: &Connection,
+    entity: &EntitySchema,
+    records: &[(Key, u64)],
+) -> Result<Vec<bool>> {
+    let doing = "removing what was unsent";
+    if entity.local {
+        return Ok(vec![false; records.len()]);
+    }
+    let shape = Shape::of(entity);
+    let place = shape.key.len() + 1;
+    let mut statement = connection
+        .prepare_cached(&format!(
+            "DELETE FROM {} WHERE {} AND \"_onsync_edit\" = ?{place}",
+            shape.base,
+            shape.key_is_parameters(),
+        ))
+        .doing(doing)?;
+    let mut buffer = TextBuffer::new();
+    let mut removed = Vec::with_capacity(records.len());
+    for (key, edit) in records {
+        bind_key(&mut statement, 1, entity, key, &mut buffer)?;
+        let edit = i64::try_from(*edit).unwrap_or(i64::MAX);
+        statement.raw_bind_parameter(place, edit).doing(doing)?;
+        removed.push(statement.raw_execute().doing(doing)? > 0);
+    }
+    Ok(removed)
 }
 
 fn read_overlay(row: &rusqlite::Row<'_>, entity: &EntitySchema) -> Result<Overlay> {

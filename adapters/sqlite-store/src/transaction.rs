@@ -8,7 +8,7 @@ use onsync_core::page::KeyRange;
 use onsync_core::query::Query;
 use onsync_core::rows::RowSet;
 use onsync_core::schema::EntitySchema;
-use onsync_core::store::local::{LocalTransaction, Overlay};
+use onsync_core::store::local::{LocalTransaction, Overlay, RecordState};
 use onsync_core::{Error, Key, Result, Row, portable_async};
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -257,6 +257,27 @@ impl LocalTransaction for SqliteTransaction {
         self.read(|connection| overlay::get_in(connection, entity, range, limit))
     }
 
+    async fn overlays_to_send(
+        &mut self,
+        entity: &EntitySchema,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Vec<Overlay>> {
+        self.read(|connection| overlay::get_to_send(connection, entity, range, limit))
+    }
+
+    async fn count_waiting(&mut self, entity: &EntitySchema) -> Result<u64> {
+        self.read(|connection| overlay::count_waiting(connection, entity))
+    }
+
+    async fn set_states(&mut self, entity: &EntitySchema, keys: &[Key], state: RecordState) -> Result<()> {
+        self.write_many(|connection| overlay::set_states(connection, entity, keys, state))
+    }
+
+    async fn remove_unedited(&mut self, entity: &EntitySchema, records: &[(Key, u64)]) -> Result<Vec<bool>> {
+        self.write_many(|connection| overlay::remove_unedited(connection, entity, records))
+    }
+
     async fn put_overlay(&mut self, entity: &EntitySchema, overlay: &Overlay) -> Result<()> {
         self.write_many(|connection| overlay::put(connection, entity, overlay))
     }
@@ -284,6 +305,10 @@ impl LocalTransaction for SqliteTransaction {
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         self.read(|connection| area::scan(connection, area, after, limit))
+    }
+
+    async fn area_count(&mut self, area: &str) -> Result<u64> {
+        self.read(|connection| area::count(connection, area))
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {

@@ -49,7 +49,7 @@ pub struct DirtyRecord<'a> {
 }
 
 /// The mutation of a record that has been cut and not yet answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct InFlight {
     /// What it does.
     pub kind: MutationKind,

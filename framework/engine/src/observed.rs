@@ -4,7 +4,9 @@ use onsync_core::page::KeyRange;
 use onsync_core::query::Query;
 use onsync_core::rows::RowSet;
 use onsync_core::schema::{EntitySchema, Schema};
-use onsync_core::store::local::{Access, LocalStore, LocalTransaction, Opened, Overlay, SyncLock};
+use onsync_core::store::local::{
+    Access, LocalStore, LocalTransaction, Opened, Overlay, RecordState, SyncLock,
+};
 use onsync_core::{Key, Result, Row, portable_async};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -158,6 +160,27 @@ impl LocalTransaction for ObservedTransaction {
         self.inner.overlays_in(entity, range, limit).await
     }
 
+    async fn overlays_to_send(
+        &mut self,
+        entity: &EntitySchema,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Vec<Overlay>> {
+        self.inner.overlays_to_send(entity, range, limit).await
+    }
+
+    async fn count_waiting(&mut self, entity: &EntitySchema) -> Result<u64> {
+        self.inner.count_waiting(entity).await
+    }
+
+    async fn set_states(&mut self, entity: &EntitySchema, keys: &[Key], state: RecordState) -> Result<()> {
+        self.inner.set_states(entity, keys, state).await
+    }
+
+    async fn remove_unedited(&mut self, entity: &EntitySchema, records: &[(Key, u64)]) -> Result<Vec<bool>> {
+        self.inner.remove_unedited(entity, records).await
+    }
+
     async fn put_overlay(&mut self, entity: &EntitySchema, overlay: &Overlay) -> Result<()> {
         self.inner.put_overlay(entity, overlay).await
     }
@@ -185,6 +208,10 @@ impl LocalTransaction for ObservedTransaction {
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         self.inner.area_scan(area, after, limit).await
+    }
+
+    async fn area_count(&mut self, area: &str) -> Result<u64> {
+        self.inner.area_count(area).await
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {

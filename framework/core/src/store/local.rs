@@ -82,6 +82,11 @@ impl Overlay {
     pub fn is_waiting(&self) -> bool {
         self.edit > self.acknowledged_to
     }
+
+    /// Whether these edits may be cut and sent now: nothing of the record is on its way, and no conflict holds it.
+    pub fn may_be_sent(&self) -> bool {
+        self.is_waiting() && !matches!(self.state, RecordState::InFlight | RecordState::Conflicted)
+    }
 }
 
 /// A database on the device.
@@ -187,6 +192,79 @@ pub trait LocalTransaction: MaybeSend {
         limit: usize,
     ) -> Result<Vec<Overlay>>;
 
+    /// The overlays in the range whose edits may be sent now: waiting ones that are neither in flight nor in a conflict. In key
+    /// order, at most `limit`.
+    ///
+    /// Provided; a store that can tell them apart without reading the others overrides it.
+    async fn overlays_to_send(
+        &mut self,
+        entity: &EntitySchema,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Vec<Overlay>> {
+        const STEP: usize = 500;
+        let (mut found, mut range) = (Vec::new(), range.clone());
+        loop {
+            let overlays = self.overlays_in(entity, &range, STEP).await?;
+            range.after = match overlays.last() {
+                Some(last) => Some(last.key.clone()),
+                None => return Ok(found),
+            };
+            for overlay in overlays.into_iter().filter(Overlay::may_be_sent) {
+                if found.len() >= limit {
+                    return Ok(found);
+                }
+                found.push(overlay);
+            }
+        }
+    }
+
+    /// How many overlays of the entity are waiting, whatever their state.
+    ///
+    /// Provided; a store that can count without reading overrides it.
+    async fn count_waiting(&mut self, entity: &EntitySchema) -> Result<u64> {
+        const STEP: usize = 500;
+        let (mut count, mut range) = (0, KeyRange::all());
+        loop {
+            let overlays = self.overlays_in(entity, &range, STEP).await?;
+            count += overlays.iter().filter(|overlay| overlay.is_waiting()).count() as u64;
+            range.after = match overlays.into_iter().next_back() {
+                Some(last) => Some(last.key),
+                None => return Ok(count),
+            };
+        }
+    }
+
+    /// Sets the state of the overlays of these keys and nothing else of them; a key without overlay is no error.
+    ///
+    /// Provided; a store that can do it in fewer steps than reading and storing each overrides it.
+    async fn set_states(&mut self, entity: &EntitySchema, keys: &[Key], state: RecordState) -> Result<()> {
+        let found = self.overlays(entity, keys).await?;
+        for overlay in found.into_iter().flatten() {
+            self.put_overlay(entity, &Overlay { state, ..overlay }).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the overlay of each of these records if its edit number is still the one given: the record was not edited since, and
+    /// is clean then. Says of each whether it was removed; where it was edited since, or has no overlay, nothing is changed.
+    ///
+    /// Provided; a store that can compare and remove in one step overrides it.
+    async fn remove_unedited(&mut self, entity: &EntitySchema, records: &[(Key, u64)]) -> Result<Vec<bool>> {
+        let keys: Vec<Key> = records.iter().map(|(key, _)| key.clone()).collect();
+        let found = self.overlays(entity, &keys).await?;
+        let mut gone = std::collections::HashSet::new();
+        let mut removed = Vec::with_capacity(records.len());
+        for ((key, edit), overlay) in records.iter().zip(found) {
+            let unedited = overlay.is_some_and(|overlay| overlay.edit == *edit) && gone.insert(key);
+            if unedited {
+                self.remove_overlay(entity, key).await?;
+            }
+            removed.push(unedited);
+        }
+        Ok(removed)
+    }
+
     /// Stores an overlay, replacing one with the same key.
     async fn put_overlay(&mut self, entity: &EntitySchema, overlay: &Overlay) -> Result<()>;
 
@@ -209,6 +287,22 @@ pub trait LocalTransaction: MaybeSend {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>>;
+
+    /// How many keys an area has.
+    ///
+    /// Provided; a store that can count without reading overrides it.
+    async fn area_count(&mut self, area: &str) -> Result<u64> {
+        const STEP: usize = 1_000;
+        let (mut count, mut after) = (0, None::<Vec<u8>>);
+        loop {
+            let found = self.area_scan(area, after.as_deref(), STEP).await?;
+            count += found.len() as u64;
+            after = match found.into_iter().next_back() {
+                Some((last, _)) => Some(last),
+                None => return Ok(count),
+            };
+        }
+    }
 
     /// Makes everything visible at once.
     ///

@@ -1,19 +1,16 @@
 //! The engine's own durable data: which areas there are, what stands in them, and how it is encoded.
 
-use onsync_core::mutation::Mutation;
 use onsync_core::page::Checkpoint;
 use onsync_core::store::local::LocalTransaction;
-use onsync_core::{Error, Fields, Key, Result, portable_async};
+use onsync_core::{Error, Key, Result, portable_async};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Single values: device instance, fence.
 pub(crate) const STATE: &str = "state";
-/// Mutation number (big-endian) → [`OutboxEntry`].
+/// Number of the first mutation (big-endian) → a row of the [outbox](super::outbox). Only the holder of the newest fence writes here.
 pub(crate) const OUTBOX: &str = "outbox";
-/// Entity, zero, local key bytes → mutation number: what is in flight for a record.
-pub(crate) const IN_FLIGHT: &str = "in_flight";
 /// Entity, zero, scope value → [`StoredCheckpoint`].
 pub(crate) const CHECKPOINT: &str = "checkpoint";
 /// Mutation id of a create → [`CreatedRecord`].
@@ -52,20 +49,6 @@ pub struct Fence(u64);
 pub(crate) struct Instance {
     pub(crate) id: Uuid,
     pub(crate) next_number: u64,
-}
-
-/// A mutation that was cut and has no outcome yet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct OutboxEntry {
-    pub(crate) mutation: Mutation,
-    /// The record's local key.
-    pub(crate) key: Key,
-    /// The values sent, with local keys in references.
-    pub(crate) values: Fields,
-    /// The record's edit number when it was cut.
-    pub(crate) edit: u64,
-    /// The columns over which the mutation's base version was computed.
-    pub(crate) columns: Vec<String>,
 }
 
 /// A record made here whose key the server issues.
@@ -125,8 +108,6 @@ pub(crate) trait Areas {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, T)>>;
-    /// How many values an area holds.
-    async fn count_area(&mut self, area: &str) -> Result<u64>;
     /// Takes over: a new, greatest fence.
     async fn next_fence(&mut self) -> Result<Fence>;
     /// Refuses to go on when somebody else has taken over.
@@ -164,18 +145,6 @@ impl Areas for dyn LocalTransaction + '_ {
             .into_iter()
             .map(|(key, bytes)| Ok((key, decode(area, &bytes)?)))
             .collect()
-    }
-
-    async fn count_area(&mut self, area: &str) -> Result<u64> {
-        let (mut count, mut after) = (0, None);
-        loop {
-            let found = self.area_scan(area, after.as_deref(), 1_000).await?;
-            count += found.len() as u64;
-            match found.into_iter().next_back() {
-                Some((last, _)) => after = Some(last),
-                None => return Ok(count),
-            }
-        }
     }
 
     async fn next_fence(&mut self) -> Result<Fence> {

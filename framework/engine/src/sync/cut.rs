@@ -3,10 +3,11 @@
 //! Parents are cut before the children that refer to them, whatever the context asked for; deletes come last, children
 //! first. A record with a mutation in flight waits for its outcome. A record that does not differ from its base is clean again.
 
-use super::areas::{self, Areas, Instance, OutboxEntry, entity_key};
-use super::freeze::{Frozen, freeze};
+use super::areas::{self, Areas, Instance};
+use super::freeze::{Frozen, freeze, sends_all};
 use super::keys::{Keys, note_created};
 use super::lists::RejectedEntry;
+use super::outbox::{Cut, Outbox, OutboxEntry};
 use super::{Fence, Syncer};
 use onsync_core::mutation::{MutationKind, Rejection};
 use onsync_core::page::KeyRange;
@@ -14,7 +15,7 @@ use onsync_core::pattern::{Change, Direction, DirtyRecord};
 use onsync_core::schema::{EntitySchema, Ids, Schema};
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState, is_local_key};
 use onsync_core::{Fields, Key, Result, Row};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Overlays read at a time.
@@ -23,12 +24,13 @@ const CHUNK: usize = 500;
 /// What a cut leaves to do.
 pub(super) struct CutResult {
     /// What was cut, in order of numbers.
-    pub(super) entries: Vec<OutboxEntry>,
+    pub(super) entries: Vec<Cut>,
     /// Whether dirty records remain that did not fit.
     pub(super) more: bool,
 }
 
 /// Whether a record's changes may be sent now.
+#[derive(Clone, Copy)]
 enum Standing {
     /// Cut now, sent before, or known to the server.
     Ready,
@@ -41,11 +43,15 @@ pub(super) struct Cutter<'a> {
     tx: &'a mut dyn LocalTransaction,
     instance: Instance,
     keys: BTreeMap<&'a str, Arc<Keys<'a>>>,
+    columns: BTreeMap<&'a str, Arc<[String]>>,
     room: usize,
     room_bytes: usize,
     visiting: BTreeSet<(String, Key)>,
-    cut: BTreeSet<(String, Key)>,
-    entries: Vec<OutboxEntry>,
+    /// What was tried, and how that ended.
+    tried: HashMap<&'a str, HashMap<Key, Standing>>,
+    entries: Vec<Cut>,
+    /// How many of these are marked as in flight.
+    marked: usize,
     changed: bool,
 }
 
@@ -56,22 +62,29 @@ pub(super) async fn cut(
     entities: &[String],
     room: usize,
     room_bytes: usize,
+    outbox: &mut Outbox,
 ) -> Result<CutResult> {
     let mut tx = syncer.begin(fence, true).await?;
-    let instance = tx.instance(syncer.runtime.random_uuid()).await?;
+    let mut instance = tx.instance(syncer.runtime.random_uuid()).await?;
+    // What was saved from a damaged store came with the numbers of that store.
+    let beyond = outbox.highest().map_or(0, |highest| highest.saturating_add(1));
+    instance.next_number = instance.next_number.max(beyond);
     let mut cutter = Cutter {
         syncer,
         tx: tx.as_mut(),
         instance,
         keys: BTreeMap::new(),
+        columns: BTreeMap::new(),
         room,
         room_bytes,
         visiting: BTreeSet::new(),
-        cut: BTreeSet::new(),
+        tried: HashMap::new(),
         entries: Vec::new(),
+        marked: 0,
         changed: false,
     };
     let more = cutter.cut_all(entities).await?;
+    cutter.mark().await?;
     let Cutter {
         instance,
         entries,
@@ -79,14 +92,15 @@ pub(super) async fn cut(
         ..
     } = cutter;
     if changed {
+        outbox.add(tx.as_mut(), &entries).await?;
         tx.set_instance(&instance).await?;
         tx.commit().await?;
     }
     Ok(CutResult { entries, more })
 }
 
-/// Whether anything may have to be cut; most syncs find out without waiting for the writer.
-pub(super) async fn any_overlay(
+/// Whether anything is to be cut; most syncs find out without waiting for the writer.
+pub(super) async fn anything(
     syncer: &Syncer,
     tx: &mut dyn LocalTransaction,
     entities: &[String],
@@ -94,24 +108,11 @@ pub(super) async fn any_overlay(
     for name in entities {
         let entity = syncer.schema.entity(name)?;
         let sends = !entity.local && syncer.pattern(name)?.direction() != Direction::ReadOnly;
-        if sends && !tx.overlays_in(entity, &KeyRange::all(), 1).await?.is_empty() {
+        if sends && !tx.overlays_to_send(entity, &KeyRange::all(), 1).await?.is_empty() {
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-/// How many records of an entity wait.
-pub(super) async fn count_waiting(tx: &mut dyn LocalTransaction, entity: &EntitySchema) -> Result<u64> {
-    let (mut count, mut range) = (0, KeyRange::all());
-    loop {
-        let found = tx.overlays_in(entity, &range, CHUNK).await?;
-        count += found.iter().filter(|overlay| overlay.is_waiting()).count() as u64;
-        match found.into_iter().next_back() {
-            Some(last) => range.after = Some(last.key),
-            None => return Ok(count),
-        }
-    }
 }
 
 impl<'a> Cutter<'a> {
@@ -140,12 +141,11 @@ impl<'a> Cutter<'a> {
     async fn cut_entity(&mut self, entity: &'a EntitySchema, deletes: bool) -> Result<bool> {
         let mut range = KeyRange::all();
         loop {
-            let overlays = self.tx.overlays_in(entity, &range, CHUNK).await?;
-            let Some(last) = overlays.last() else {
+            let waiting = self.tx.overlays_to_send(entity, &range, CHUNK).await?;
+            let Some(last) = waiting.last() else {
                 return Ok(false);
             };
             range.after = Some(last.key.clone());
-            let waiting: Vec<Overlay> = overlays.into_iter().filter(may_be_cut).collect();
             let keys: Vec<Key> = waiting.iter().map(|overlay| overlay.key.clone()).collect();
             let rows = self.tx.get(entity, &keys).await;
             let rows = match rows {
@@ -161,7 +161,24 @@ impl<'a> Cutter<'a> {
                 }
                 self.cut_with_parents(entity, overlay, mine).await?;
             }
+            self.mark().await?;
         }
+    }
+
+    /// Marks what was cut as in flight, by the entity.
+    async fn mark(&mut self) -> Result<()> {
+        let mut cut: BTreeMap<&str, Vec<Key>> = BTreeMap::new();
+        for Cut { entry, .. } in self.entries.iter().skip(self.marked) {
+            cut.entry(&entry.mutation.entity)
+                .or_default()
+                .push(entry.key.clone());
+        }
+        for (name, keys) in cut {
+            let entity = self.syncer.schema.entity(name)?;
+            self.tx.set_states(entity, &keys, RecordState::InFlight).await?;
+        }
+        self.marked = self.entries.len();
+        Ok(())
     }
 
     /// Where one stored value cannot be read as its type, only its own record is held: it is listed with the reason.
@@ -264,7 +281,16 @@ impl<'a> Cutter<'a> {
                 .await?
                 .pop()
                 .flatten();
+            let tried = self
+                .tried
+                .get(parent.name.as_str())
+                .and_then(|tried| tried.get(&key));
             match overlay {
+                Some(overlay) if overlay.base.is_none() && tried.is_some() => {
+                    if let Some(Standing::Held) = tried {
+                        return Ok(Parent::Held);
+                    }
+                }
                 Some(overlay) if overlay.base.is_none() => match overlay.state {
                     RecordState::InFlight => {}
                     RecordState::Conflicted => return Ok(Parent::Held),
@@ -301,9 +327,11 @@ impl<'a> Cutter<'a> {
         overlay: Overlay,
         mine: Option<Row>,
     ) -> Result<Standing> {
-        if !self.cut.insert((entity.name.clone(), overlay.key.clone())) {
-            return Ok(Standing::Ready);
+        let tried = self.tried.entry(&entity.name).or_default();
+        if let Some(standing) = tried.get(&overlay.key) {
+            return Ok(*standing);
         }
+        tried.insert(overlay.key.clone(), Standing::Ready);
         let pattern = self.syncer.pattern(&entity.name)?;
         let dirty = DirtyRecord {
             entity,
@@ -318,12 +346,16 @@ impl<'a> Cutter<'a> {
             return Ok(Standing::Ready);
         }
         let Some(change) = pattern.request(&dirty) else {
+            if let Some(tried) = self.tried.get_mut(entity.name.as_str()) {
+                tried.insert(overlay.key, Standing::Held);
+            }
             return Ok(Standing::Held);
         };
+        let whole = sends_all(&dirty, &change);
         let entry = self.freeze(entity, &overlay, mine.as_ref(), &change).await?;
         self.changed = true;
         self.room = self.room.saturating_sub(1);
-        self.room_bytes = self.room_bytes.saturating_sub(size(&entry));
+        self.room_bytes = self.room_bytes.saturating_sub(entry.size());
         if entity.ids == Ids::Server && change.kind == MutationKind::Create {
             note_created(
                 self.tx,
@@ -335,25 +367,10 @@ impl<'a> Cutter<'a> {
             .await?;
             self.keys.clear();
         }
-        let number = entry.mutation.number.to_be_bytes();
-        self.tx.store(areas::OUTBOX, &number, &entry).await?;
-        self.tx
-            .area_put(
-                areas::IN_FLIGHT,
-                &entity_key(&entity.name, &overlay.key.to_bytes()),
-                &number,
-            )
-            .await?;
-        self.tx
-            .put_overlay(
-                entity,
-                &Overlay {
-                    state: RecordState::InFlight,
-                    ..overlay
-                },
-            )
-            .await?;
-        self.entries.push(entry);
+        self.entries.push(Cut {
+            entry,
+            seen: whole.then_some((overlay.base, mine)),
+        });
         Ok(Standing::Ready)
     }
 
@@ -373,6 +390,11 @@ impl<'a> Cutter<'a> {
                 keys
             }
         };
+        let columns = self
+            .columns
+            .entry(&entity.name)
+            .or_insert_with(|| entity.columns().into());
+        let columns = columns.clone();
         let id = self.syncer.runtime.random_uuid();
         let number = self.instance.next_number;
         self.instance.next_number += 1;
@@ -382,6 +404,7 @@ impl<'a> Cutter<'a> {
             Frozen {
                 entity,
                 keys: &keys,
+                columns,
                 id,
                 number,
                 base,
@@ -439,20 +462,6 @@ enum Parent<'a> {
     Held,
     /// Made here, and no longer here.
     Missing(String),
-}
-
-fn may_be_cut(overlay: &Overlay) -> bool {
-    overlay.is_waiting() && !matches!(overlay.state, RecordState::InFlight | RecordState::Conflicted)
-}
-
-pub(super) fn size(entry: &OutboxEntry) -> usize {
-    let fields = |fields: &Fields| {
-        fields
-            .iter()
-            .map(|(name, value)| name.len() + value.size() + 2)
-            .sum::<usize>()
-    };
-    128 + fields(&entry.mutation.values) + fields(&entry.mutation.base)
 }
 
 /// Removes what is listed as rejected about a record.

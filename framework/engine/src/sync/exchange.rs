@@ -1,6 +1,7 @@
 //! Request and exchange: bounded requests out of the outbox, answers frame by frame.
 
-use super::areas::{self, Areas, CreatedRecord, Instance, OutboxEntry, StoredCheckpoint, entity_key};
+use super::areas::{self, Areas, Instance, StoredCheckpoint, entity_key};
+use super::outbox::{Cut, Outbox};
 use super::{Fence, Progress, ProgressSink, Step, Syncer, cut};
 use crate::time::sleep_until;
 use futures_util::future::{Either, select};
@@ -11,7 +12,7 @@ use onsync_core::store::local::{Access, LocalTransaction};
 use onsync_core::transport::{Answer, Exchange};
 use onsync_core::wire::{AnswerFrame, AnswerState, EntityRequest, Hello, PROTOCOL, RequestFrame};
 use onsync_core::{Error, ErrorKind, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use uuid::Uuid;
@@ -25,6 +26,10 @@ pub(super) struct Run<'a> {
     pub(super) summary: Summary,
     /// Mutations sent in this step: one the server asked to send later is not sent twice.
     sent: BTreeSet<u64>,
+    /// What has been cut and has no outcome, once it was read.
+    outbox: Option<Outbox>,
+    /// Whether records are as they were when this request's mutations were cut, but for what the app does.
+    pub(super) undisturbed: bool,
     /// Whether anything may be listed as rejected, so that most outcomes need not look.
     pub(super) lists_rejections: bool,
     /// The first error that concerns one entity or mutation only; the rest went on.
@@ -49,6 +54,8 @@ impl<'a> Run<'a> {
             sink,
             summary: Summary::default(),
             sent: BTreeSet::new(),
+            outbox: None,
+            undisturbed: false,
             lists_rejections: true,
             first_error: None,
         }
@@ -87,20 +94,27 @@ impl<'a> Run<'a> {
     }
 
     /// The next mutations to send: what was cut before, then what is cut now. True if more will wait behind them.
-    async fn batch(&mut self) -> Result<(Vec<OutboxEntry>, bool)> {
-        let limits = &self.syncer.limits;
-        let most = self.max_mutations();
-        let mut tx = self.syncer.store.begin(Access::Read).await?;
+    async fn batch(&mut self) -> Result<(Vec<Cut>, bool)> {
+        let (syncer, entities) = (self.syncer, &self.step.entities);
+        let (most, most_bytes) = (self.max_mutations(), self.syncer.limits.max_request_bytes);
+        let mut tx = syncer.store.begin(Access::Read).await?;
         tx.check_fence(self.fence).await?;
-        let (mut batch, more) = self.unsent(tx.as_mut()).await?;
-        if more || !cut::any_overlay(self.syncer, tx.as_mut(), &self.step.entities).await? {
+        let sent = std::mem::take(&mut self.sent);
+        let outbox = self.outbox(tx.as_mut()).await?;
+        let unsent = outbox
+            .unsent(tx.as_mut(), &syncer.schema, &sent, most, most_bytes)
+            .await;
+        self.sent = sent;
+        let (mut batch, more) = unsent?;
+        if more || !cut::anything(syncer, tx.as_mut(), entities).await? {
             return Ok((batch, more));
         }
         drop(tx);
-        let bytes: usize = batch.iter().map(cut::size).sum();
+        let bytes: usize = batch.iter().map(|cut| cut.entry.size()).sum();
         let room = most.saturating_sub(batch.len());
-        let room_bytes = limits.max_request_bytes.saturating_sub(bytes);
-        let cut = cut::cut(self.syncer, self.fence, &self.step.entities, room, room_bytes).await?;
+        let room_bytes = most_bytes.saturating_sub(bytes);
+        let outbox = self.outbox.get_or_insert_default();
+        let cut = cut::cut(syncer, self.fence, entities, room, room_bytes, outbox).await?;
         batch.extend(cut.entries);
         Ok((batch, cut.more))
     }
@@ -111,38 +125,20 @@ impl<'a> Run<'a> {
         self.syncer.limits.max_mutations.min(left)
     }
 
-    /// Cut mutations that this step has not sent, as many as a request holds. Those of an entity that is not configured any
-    /// more stay where they are, for the day it is again.
-    async fn unsent(&self, tx: &mut dyn LocalTransaction) -> Result<(Vec<OutboxEntry>, bool)> {
-        let limits = &self.syncer.limits;
-        let (mut batch, mut bytes, mut after) = (Vec::new(), 0, None::<Vec<u8>>);
-        loop {
-            let found = tx
-                .list::<OutboxEntry>(areas::OUTBOX, after.as_deref(), 500)
-                .await?;
-            let Some((last, _)) = found.last() else {
-                return Ok((batch, false));
-            };
-            after = Some(last.clone());
-            for (_, entry) in found {
-                let configured = self.syncer.schema.entity(&entry.mutation.entity).is_ok();
-                if !configured || self.sent.contains(&entry.mutation.number) {
-                    continue;
-                }
-                bytes += cut::size(&entry);
-                if !batch.is_empty()
-                    && (batch.len() >= self.max_mutations() || bytes > limits.max_request_bytes)
-                {
-                    return Ok((batch, true));
-                }
-                batch.push(entry);
-            }
-        }
+    /// What has been cut and has no outcome; read in the first transaction that asks.
+    pub(super) async fn outbox(&mut self, tx: &mut dyn LocalTransaction) -> Result<&mut Outbox> {
+        let known = match self.outbox.take() {
+            Some(outbox) => outbox,
+            None => Outbox::read(tx).await?,
+        };
+        Ok(self.outbox.insert(known))
     }
 
-    async fn exchange(&mut self, batch: &[OutboxEntry], pulls: bool) -> Result<()> {
+    async fn exchange(&mut self, batch: &[Cut], pulls: bool) -> Result<()> {
         let (frames, checkpoints) = self.frames(batch, pulls).await?;
-        self.sent.extend(batch.iter().map(|entry| entry.mutation.number));
+        self.sent
+            .extend(batch.iter().map(|cut| cut.entry.mutation.number));
+        self.undisturbed = true;
         let answer = self.in_time(self.send(frames)).await?;
         self.summary.requests += 1;
         self.summary.sent += batch.len() as u64;
@@ -162,8 +158,8 @@ impl<'a> Run<'a> {
 
     /// The request's frames, and the checkpoint each pulled entity's answer must continue.
     async fn frames(
-        &self,
-        batch: &[OutboxEntry],
+        &mut self,
+        batch: &[Cut],
         pulls: bool,
     ) -> Result<(Vec<RequestFrame>, BTreeMap<String, Option<Checkpoint>>)> {
         let mut tx = self.syncer.store.begin(Access::Read).await?;
@@ -177,7 +173,7 @@ impl<'a> Run<'a> {
             }
         };
         tx.check_fence(self.fence).await?;
-        let settled_to = settled_to(tx.as_mut(), instance.next_number, batch).await?;
+        let settled_to = self.outbox(tx.as_mut()).await?.settled_to(instance.next_number);
         let context = self.step.context.clone();
         let mut frames = vec![RequestFrame::Hello(Hello {
             protocol: PROTOCOL,
@@ -187,7 +183,7 @@ impl<'a> Run<'a> {
         })];
         let mut checkpoints = BTreeMap::new();
         let pulled = if pulls { self.step.entities.as_slice() } else { &[] };
-        let named: BTreeSet<&String> = batch.iter().map(|entry| &entry.mutation.entity).collect();
+        let named: BTreeSet<&String> = batch.iter().map(|cut| &cut.entry.mutation.entity).collect();
         let others = named.iter().copied().filter(|name| !pulled.contains(name));
         for name in pulled.iter().chain(others) {
             let entity = self.syncer.schema.entity(name)?;
@@ -214,7 +210,7 @@ impl<'a> Run<'a> {
         frames.extend(
             batch
                 .iter()
-                .map(|entry| RequestFrame::Mutation(entry.mutation.clone())),
+                .map(|cut| RequestFrame::Mutation(cut.entry.mutation.clone())),
         );
         frames.push(RequestFrame::End {});
         Ok((frames, checkpoints))
@@ -277,7 +273,7 @@ impl<'a> Run<'a> {
     async fn receive(
         &mut self,
         answer: &mut dyn Answer,
-        batch: &[OutboxEntry],
+        batch: &[Cut],
         received: &mut Received,
         before: u64,
     ) -> Result<()> {
@@ -340,18 +336,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn settle(&mut self, batch: &[OutboxEntry], outcomes: Vec<(Uuid, Outcome)>) -> Result<()> {
-        let entries: BTreeMap<Uuid, &OutboxEntry> =
-            batch.iter().map(|entry| (entry.mutation.id, entry)).collect();
+    async fn settle(&mut self, batch: &[Cut], outcomes: Vec<(Uuid, Outcome)>) -> Result<()> {
+        let cuts: HashMap<Uuid, &Cut> = batch.iter().map(|cut| (cut.entry.mutation.id, cut)).collect();
         let total = batch.len() as u64;
         let last = batch
             .last()
-            .map(|entry| entry.mutation.entity.clone())
+            .map(|cut| cut.entry.mutation.entity.clone())
             .unwrap_or_default();
         for outcomes in outcomes.chunks(self.syncer.limits.max_mutations.max(1)) {
             let known = outcomes
                 .iter()
-                .filter_map(|(id, outcome)| Some((*entries.get(id)?, outcome)))
+                .filter_map(|(id, outcome)| Some((*cuts.get(id)?, outcome)))
                 .collect::<Vec<_>>();
             let retry = super::settle::settle(self, &known).await?;
             if let Some(error) = retry {
@@ -390,6 +385,7 @@ impl<'a> Run<'a> {
         };
         let rows = (page.rows.len() + page.deleted.len() + page.removed.len()) as u64;
         let next = page.checkpoint.clone();
+        self.undisturbed = false;
         super::apply::apply(self, page, expected.as_ref()).await?;
         received.entities.insert(name.clone(), Some(next));
         let (done, total) = received.done.entry(name.clone()).or_default();
@@ -418,33 +414,4 @@ fn out_of_order(wanted: &str) -> Error {
         "invalid_answer",
         format!("wanted {wanted}, found another frame; the server does not speak OnSync's protocol"),
     )
-}
-
-/// The number up to which no outcome is missing and no waiting mutation refers to a create.
-async fn settled_to(tx: &mut dyn LocalTransaction, next_number: u64, batch: &[OutboxEntry]) -> Result<u64> {
-    // The outbox is in order of numbers: what is behind this request's mutations has greater ones.
-    let first = tx.list::<OutboxEntry>(areas::OUTBOX, None, 1).await?;
-    let mut lowest = first
-        .first()
-        .map_or(next_number, |(_, entry)| entry.mutation.number);
-    let mut after = batch
-        .last()
-        .map(|entry| entry.mutation.number.to_be_bytes().to_vec());
-    let mut rest: Vec<OutboxEntry> = Vec::new();
-    loop {
-        let entries = if rest.is_empty() { batch } else { rest.as_slice() };
-        for reference in entries.iter().flat_map(|entry| &entry.mutation.references) {
-            let created: Option<CreatedRecord> =
-                tx.load(areas::CREATED, reference.created.as_bytes()).await?;
-            lowest = lowest.min(created.map_or(lowest, |created| created.number));
-        }
-        let found = tx
-            .list::<OutboxEntry>(areas::OUTBOX, after.as_deref(), 500)
-            .await?;
-        let Some((last, _)) = found.last() else {
-            return Ok(lowest.saturating_sub(1));
-        };
-        after = Some(last.clone());
-        rest = found.into_iter().map(|(_, entry)| entry).collect();
-    }
 }

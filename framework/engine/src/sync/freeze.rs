@@ -1,19 +1,23 @@
 //! Freeze: a dirty record's change as a mutation in the server's terms, which never changes again.
 
-use super::areas::OutboxEntry;
 use super::keys::Keys;
+use super::outbox::OutboxEntry;
 use onsync_core::mutation::{Mutation, MutationKind, Reference};
-use onsync_core::pattern::Change;
+use onsync_core::pattern::{Change, DirtyRecord, InFlight};
 use onsync_core::record::{RecordName, Version};
 use onsync_core::schema::{EntitySchema, Ids};
 use onsync_core::store::local::{LocalTransaction, Overlay};
-use onsync_core::{Fields, Result, Row};
+use onsync_core::{Fields, Key, Result, Row};
+use std::borrow::Cow;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What a mutation is made from.
 pub(super) struct Frozen<'a> {
     pub(super) entity: &'a EntitySchema,
     pub(super) keys: &'a Keys<'a>,
+    /// The entity's columns.
+    pub(super) columns: Arc<[String]>,
     pub(super) id: Uuid,
     pub(super) number: u64,
     pub(super) base: Option<&'a Row>,
@@ -30,8 +34,7 @@ pub(super) async fn freeze(
     let mut references = Vec::new();
     let record = from.name(tx, &mut references).await?;
     let (values, local_values) = from.values(tx, &mut references).await?;
-    let columns = from.entity.columns();
-    let (base, base_version) = from.base(tx, &columns).await?;
+    let (base, base_version) = from.base(tx).await?;
     let mutation = Mutation {
         id: from.id,
         number: from.number,
@@ -47,9 +50,12 @@ pub(super) async fn freeze(
     Ok(OutboxEntry {
         mutation,
         key: overlay.key.clone(),
-        values: local_values,
+        sent: InFlight {
+            kind: from.change.kind,
+            values: local_values,
+        },
         edit: overlay.edit,
-        columns,
+        columns: from.columns,
     })
 }
 
@@ -68,9 +74,14 @@ impl Frozen<'_> {
         if self.issued() {
             return Ok(RecordName::Created(self.id));
         }
-        let row = self.mine.or(self.base).cloned().unwrap_or_default();
+        let Some(row) = self.mine.or(self.base) else {
+            return Ok(RecordName::Key(Key(Vec::new())));
+        };
+        if !self.keys.translates() {
+            return Ok(RecordName::Key(self.entity.key_of(row)));
+        }
         let positions = self.entity.key_indexes();
-        let named = self.keys.row_to_server(tx, &row, &positions, references).await?;
+        let named = self.keys.row_to_server(tx, row, &positions, references).await?;
         let own = references.iter().position(|reference| {
             self.entity.ids == Ids::Server && self.entity.key.contains(&reference.attribute)
         });
@@ -98,7 +109,10 @@ impl Frozen<'_> {
             return Ok((values, local));
         };
         let sent: Vec<usize> = self.sent().collect();
-        let server = self.keys.row_to_server(tx, mine, &sent, references).await?;
+        let server = match self.keys.translates() {
+            true => Cow::Owned(self.keys.row_to_server(tx, mine, &sent, references).await?),
+            false => Cow::Borrowed(mine),
+        };
         for index in sent {
             let name = &self.entity.attributes[index].name;
             values.set(name, server[index].clone());
@@ -108,22 +122,24 @@ impl Frozen<'_> {
     }
 
     /// The base values of an update's attributes, and the version of the copy the change is based on.
-    async fn base(
-        &self,
-        tx: &mut dyn LocalTransaction,
-        columns: &[String],
-    ) -> Result<(Fields, Option<Version>)> {
+    async fn base(&self, tx: &mut dyn LocalTransaction) -> Result<(Fields, Option<Version>)> {
         let mut base = Fields::new();
         let Some(row) = self.base.filter(|_| self.change.kind != MutationKind::Create) else {
             return Ok((base, None));
         };
-        let row = self.keys.whole_row_to_server(tx, row).await?;
+        let row = match self.keys.translates() {
+            true => Cow::Owned(self.keys.whole_row_to_server(tx, row).await?),
+            false => Cow::Borrowed(row),
+        };
         if self.change.kind == MutationKind::Update {
             for index in self.sent() {
                 base.set(&self.entity.attributes[index].name, row[index].clone());
             }
         }
-        Ok((base, Some(version(self.entity, columns, &row))))
+        let attributes = self.entity.attributes.iter().zip(row.iter());
+        let travels = attributes.filter(|(attribute, _)| !attribute.local);
+        let version = Version::of(travels.map(|(attribute, value)| (attribute.name.as_str(), value)));
+        Ok((base, Some(version)))
     }
 }
 
@@ -134,4 +150,18 @@ pub(super) fn version(entity: &EntitySchema, columns: &[String], row: &Row) -> V
             .iter()
             .filter_map(|name| Some((name.as_str(), row.get(entity.index_of(name)?)?))),
     )
+}
+
+/// Whether a change sends all there is between base and visible row, so that the record is clean once it is applied as it is.
+pub(super) fn sends_all(dirty: &DirtyRecord<'_>, change: &Change) -> bool {
+    match (change.kind, dirty.base, dirty.mine) {
+        (MutationKind::Create, None, Some(_)) | (MutationKind::Delete, _, None) => true,
+        (MutationKind::Update, Some(base), Some(mine)) => {
+            let attributes = dirty.entity.attributes.iter().enumerate();
+            attributes
+                .filter(|(index, attribute)| !attribute.local && mine.get(*index) != base.get(*index))
+                .all(|(index, _)| change.attributes.contains(&index))
+        }
+        _ => false,
+    }
 }

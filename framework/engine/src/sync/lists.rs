@@ -1,6 +1,7 @@
 //! The durable lists of what a person may want to see: rejected changes, values in the bin, conflicts.
 
-use super::areas::{self, Areas, OutboxEntry, StoredCheckpoint};
+use super::areas::{self, Areas, StoredCheckpoint};
+use super::outbox::OutboxEntry;
 use super::{Fence, Limits, Syncer};
 use onsync_core::conflict::Conflict;
 use onsync_core::mutation::{BinReason, MutationKind, Rejection};
@@ -64,7 +65,7 @@ impl RejectedEntry {
             entity: entry.mutation.entity.clone(),
             key: entry.key.clone(),
             kind: entry.mutation.kind,
-            values: entry.values.clone(),
+            values: entry.sent.values.clone(),
             rejection,
         }
     }

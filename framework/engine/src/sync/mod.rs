@@ -17,9 +17,11 @@ mod budget;
 mod conflicts;
 mod cut;
 mod exchange;
+mod expected;
 mod freeze;
 mod keys;
 mod lists;
+mod outbox;
 mod page_write;
 mod settle;
 
@@ -223,11 +225,11 @@ impl Syncer {
         let mut tx = self.store.begin(Access::Read).await?;
         let mut pending = Pending::default();
         for entity in self.schema.entities.iter().filter(|entity| !entity.local) {
-            pending.waiting += cut::count_waiting(tx.as_mut(), entity).await?;
+            pending.waiting += tx.count_waiting(entity).await?;
         }
-        pending.rejected = tx.count_area(areas::REJECTED).await?;
-        pending.conflicts = tx.count_area(areas::CONFLICT).await?;
-        pending.unknown = tx.count_area(areas::UNKNOWN).await?;
+        pending.rejected = tx.area_count(areas::REJECTED).await?;
+        pending.conflicts = tx.area_count(areas::CONFLICT).await?;
+        pending.unknown = tx.area_count(areas::UNKNOWN).await?;
         Ok(pending)
     }
 

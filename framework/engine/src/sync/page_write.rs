@@ -2,7 +2,6 @@
 //!
 //! Clean records take what arrives, in bulk. For dirty ones the pattern decides, inside the transaction that writes.
 
-use super::areas::{self, Areas, OutboxEntry, entity_key};
 use super::conflicts::record_conflict;
 use super::exchange::Run;
 use super::keys::{Keys, note_issued, put_row};
@@ -258,15 +257,8 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
     }
 
     async fn in_flight(&mut self, overlay: &Overlay) -> Result<Option<InFlight>> {
-        let key = entity_key(&self.entity.name, &overlay.key.to_bytes());
-        let Some(number) = self.tx.area_get(areas::IN_FLIGHT, &key).await? else {
-            return Ok(None);
-        };
-        let entry: Option<OutboxEntry> = self.tx.load(areas::OUTBOX, &number).await?;
-        Ok(entry.map(|entry| InFlight {
-            kind: entry.mutation.kind,
-            values: entry.values,
-        }))
+        let outbox = self.run.outbox(self.tx).await?;
+        outbox.in_flight(self.tx, &self.entity.name, &overlay.key).await
     }
 
     /// Writes the rows of clean records; a whole refresh writes only those that differ.

@@ -2,15 +2,17 @@
 //!
 //! An outcome counts once: its outbox entry leaves in the same transaction, and an outcome without entry changes nothing.
 
-use super::areas::{self, Areas, OutboxEntry, entity_key};
+use super::areas::{self, Areas};
 use super::conflicts;
 use super::cut::forget_rejections;
 use super::exchange::Run;
+use super::expected::{Rest, as_expected};
 use super::freeze::version;
 use super::keys::{Keys, note_issued, put_row};
 use super::lists::RejectedEntry;
+use super::outbox::{Cut, OutboxEntry};
 use onsync_core::mutation::{BinReason, MutationKind, Outcome, Rejection, ServerRecord};
-use onsync_core::pattern::{DirtyRecord, InFlight, Settlement};
+use onsync_core::pattern::{DirtyRecord, Settlement};
 use onsync_core::query::{Comparison, Query};
 use onsync_core::schema::{EntitySchema, Ids};
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState};
@@ -26,33 +28,29 @@ pub(super) struct Subject<'a> {
 }
 
 /// Settles outcomes of mutations. An error that asks to send again later is returned beside the result.
-pub(super) async fn settle(
-    run: &mut Run<'_>,
-    outcomes: &[(&OutboxEntry, &Outcome)],
-) -> Result<Option<Error>> {
+pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(&Cut, &Outcome)]) -> Result<Option<Error>> {
     let syncer = run.syncer;
     let mut tx = syncer.begin(run.fence, true).await?;
     run.lists_rejections = !tx.area_scan(areas::REJECTED, None, 1).await?.is_empty();
-    let mut seen = Seen::ahead(run, tx.as_mut(), outcomes).await?;
+    let mut open = Vec::with_capacity(outcomes.len());
+    let outbox = run.outbox(tx.as_mut()).await?;
+    for (cut, outcome) in outcomes {
+        if outbox.holds(cut.entry.mutation.number) {
+            open.push((*cut, *outcome));
+        }
+    }
+    let (mut settled, rest) = as_expected(run, tx.as_mut(), open).await?;
+    let mut seen = Seen::ahead(run, tx.as_mut(), &rest).await?;
     let mut retry = None;
-    for (entry, outcome) in outcomes {
-        let number = entry.mutation.number.to_be_bytes();
-        if tx.area_get(areas::OUTBOX, &number).await?.is_none() {
+    for (entry, outcome) in rest {
+        // A second outcome of one mutation changes nothing.
+        if settled.contains(&entry.mutation.number) {
             continue;
         }
         let entity = syncer.schema.entity(&entry.mutation.entity)?;
         let (overlay, mine) = seen.take(tx.as_mut(), entity, &entry.key).await?;
-        let in_flight = InFlight {
-            kind: entry.mutation.kind,
-            values: entry.values.clone(),
-        };
         let base = overlay.as_ref().and_then(|overlay| overlay.base.as_ref());
-        let dirty = DirtyRecord {
-            entity,
-            base,
-            mine: mine.as_ref(),
-            in_flight: Some(&in_flight),
-        };
+        let dirty = dirty(entity, entry, base, mine.as_ref());
         let settlement = syncer.pattern(&entity.name)?.settle(&dirty, outcome);
         if let Settlement::Retry = settlement {
             if let Outcome::Retry(reason) = outcome {
@@ -60,9 +58,7 @@ pub(super) async fn settle(
             }
             continue;
         }
-        tx.area_remove(areas::OUTBOX, &number).await?;
-        tx.area_remove(areas::IN_FLIGHT, &entity_key(&entity.name, &entry.key.to_bytes()))
-            .await?;
+        settled.insert(entry.mutation.number);
         let subject = Subject {
             entity,
             entry,
@@ -71,19 +67,33 @@ pub(super) async fn settle(
         };
         perform(run, tx.as_mut(), subject, settlement, outcome).await?;
     }
+    run.outbox(tx.as_mut())
+        .await?
+        .settle(tx.as_mut(), &settled)
+        .await?;
     tx.commit().await?;
     Ok(retry)
+}
+
+pub(super) fn dirty<'a>(
+    entity: &'a EntitySchema,
+    entry: &'a OutboxEntry,
+    base: Option<&'a Row>,
+    mine: Option<&'a Row>,
+) -> DirtyRecord<'a> {
+    DirtyRecord {
+        entity,
+        base,
+        mine,
+        in_flight: Some(&entry.sent),
+    }
 }
 
 /// What the outcomes are about, read at once where no outcome can touch another one's record.
 struct Seen(HashMap<(String, Key), (Option<Overlay>, Option<Row>)>);
 
 impl Seen {
-    async fn ahead(
-        run: &Run<'_>,
-        tx: &mut dyn LocalTransaction,
-        outcomes: &[(&OutboxEntry, &Outcome)],
-    ) -> Result<Self> {
+    async fn ahead(run: &Run<'_>, tx: &mut dyn LocalTransaction, outcomes: &Rest<'_>) -> Result<Self> {
         let mut seen = HashMap::new();
         let mut by_entity: BTreeMap<&str, Vec<Key>> = BTreeMap::new();
         let mut issues = false;
@@ -174,7 +184,7 @@ fn as_sent(subject: &Subject<'_>) -> Option<Row> {
     for (index, value) in entity.key_indexes().into_iter().zip(&subject.entry.key.0) {
         row[index] = value.clone();
     }
-    for (name, value) in subject.entry.values.iter() {
+    for (name, value) in subject.entry.sent.values.iter() {
         if let Some(index) = entity.index_of(name) {
             row[index] = value.clone();
         }
@@ -359,7 +369,9 @@ async fn discard(
     }
     let values = match &subject.mine {
         Some(mine) => Some(entity.fields(mine.clone())),
-        None if subject.entry.mutation.kind != MutationKind::Delete => Some(subject.entry.values.clone()),
+        None if subject.entry.mutation.kind != MutationKind::Delete => {
+            Some(subject.entry.sent.values.clone())
+        }
         None => None,
     };
     if let Some(values) = values {
@@ -435,7 +447,7 @@ async fn release_children(run: &Run<'_>, tx: &mut dyn LocalTransaction, subject:
     let listed = tx
         .list::<RejectedEntry>(areas::REJECTED, None, usize::MAX)
         .await?;
-    if !listed.iter().any(|(_, entry)| waits_for_parent(entry)) {
+    if !listed.iter().any(|(_, entry)| waits_for_parent(&entry.rejection)) {
         return Ok(());
     }
     let schema = &run.syncer.schema;
@@ -445,10 +457,9 @@ async fn release_children(run: &Run<'_>, tx: &mut dyn LocalTransaction, subject:
         let query = Query::entity(&child.name).filter(&relation.attribute, Comparison::Equal, value);
         for row in tx.query(child, &query).await? {
             let key = child.key_of(&row);
-            let Some((number, _)) = listed
-                .iter()
-                .find(|(_, entry)| waits_for_parent(entry) && entry.entity == child.name && entry.key == key)
-            else {
+            let Some((number, _)) = listed.iter().find(|(_, entry)| {
+                waits_for_parent(&entry.rejection) && entry.entity == child.name && entry.key == key
+            }) else {
                 continue;
             };
             tx.area_remove(areas::REJECTED, number).await?;
@@ -467,9 +478,6 @@ async fn release_children(run: &Run<'_>, tx: &mut dyn LocalTransaction, subject:
     Ok(())
 }
 
-fn waits_for_parent(entry: &RejectedEntry) -> bool {
-    matches!(
-        entry.rejection.code.as_str(),
-        "parent_missing" | "parent_rejected"
-    )
+pub(super) fn waits_for_parent(rejection: &Rejection) -> bool {
+    matches!(rejection.code.as_str(), "parent_missing" | "parent_rejected")
 }

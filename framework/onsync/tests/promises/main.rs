@@ -15,6 +15,7 @@ mod exactly_once;
 mod interrupted;
 mod keys;
 mod last_write_wins;
+mod outbox;
 mod pulls;
 mod world;
 

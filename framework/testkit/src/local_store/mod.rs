@@ -4,6 +4,7 @@
 
 pub mod areas;
 mod device;
+pub mod in_bulk;
 pub mod keys;
 pub mod locking;
 pub mod opening;
@@ -125,6 +126,15 @@ macro_rules! __local_store_cases {
                 overlays_in_starts_behind_after_and_ends_with_to
                 overlays_in_gives_at_most_the_limit_in_key_order
                 an_overlay_does_not_need_a_visible_row
+            }
+            in_bulk {
+                overlays_to_send_are_those_that_may_be_sent
+                overlays_to_send_are_found_behind_others
+                count_waiting_counts_every_state
+                set_states_changes_nothing_but_the_state
+                remove_unedited_spares_what_was_edited_since
+                writes_in_bulk_are_refused_under_read
+                area_count_counts_keys
             }
             queries {
                 a_query_without_order_is_in_key_order

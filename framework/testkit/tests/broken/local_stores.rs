@@ -20,6 +20,8 @@ enum Fault {
     RangesHoldTheirStart,
     TakesEmptyTextForNull,
     GivesTheLockToEverybody,
+    SendsWhatIsHeld,
+    SettlesWhatWasEdited,
 }
 
 struct Place(Fault, places::Device);
@@ -193,6 +195,28 @@ impl LocalTransaction for BrokenTransaction {
         Ok(overlays)
     }
 
+    async fn overlays_to_send(
+        &mut self,
+        entity: &EntitySchema,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Vec<Overlay>> {
+        match self.fault {
+            Fault::SendsWhatIsHeld => self.inner().overlays_in(entity, range, limit).await,
+            _ => self.inner().overlays_to_send(entity, range, limit).await,
+        }
+    }
+
+    async fn remove_unedited(&mut self, entity: &EntitySchema, records: &[(Key, u64)]) -> Result<Vec<bool>> {
+        if self.fault == Fault::SettlesWhatWasEdited {
+            for (key, _) in records {
+                self.inner().remove_overlay(entity, key).await?;
+            }
+            return Ok(vec![true; records.len()]);
+        }
+        self.inner().remove_unedited(entity, records).await
+    }
+
     async fn put_overlay(&mut self, entity: &EntitySchema, overlay: &Overlay) -> Result<()> {
         self.inner().put_overlay(entity, overlay).await
     }
@@ -300,4 +324,23 @@ fn a_store_that_takes_empty_text_for_null() {
 #[test]
 fn a_store_that_gives_the_lock_to_everybody() {
     check(Fault::GivesTheLockToEverybody, &["the_sync_lock_has_one_holder"]);
+}
+
+#[test]
+fn a_store_that_sends_what_is_held() {
+    check(
+        Fault::SendsWhatIsHeld,
+        &[
+            "overlays_to_send_are_those_that_may_be_sent",
+            "overlays_to_send_are_found_behind_others",
+        ],
+    );
+}
+
+#[test]
+fn a_store_that_settles_what_was_edited() {
+    check(
+        Fault::SettlesWhatWasEdited,
+        &["remove_unedited_spares_what_was_edited_since"],
+    );
 }
