@@ -5,7 +5,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::open::{self, NoNetwork};
 use crate::screen::{Screen, counted, number};
 use onsync::core::store::local::Access;
-use onsync::{App, BinEntry, Fetched, LocalStore, Registries, RejectedEntry};
+use onsync::{App, BinEntry, Fetched, LocalStore, Registries, RejectedChange, RejectedEntry};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ struct EntityStatus {
 struct Report {
     entities: Vec<EntityStatus>,
     waiting: Vec<(String, onsync::Key, onsync::RecordState)>,
-    rejected: Vec<RejectedEntry>,
-    unknown: Vec<RejectedEntry>,
+    rejected: Vec<RejectedChange>,
+    unknown: Vec<RejectedChange>,
     bin: Vec<BinEntry>,
     conflicts: u64,
 }
@@ -72,11 +72,15 @@ async fn read(app: &App, store: &dyn LocalStore) -> Result<Report, Failure> {
         });
     }
     drop(transaction);
+    let listed = app.rejected(LIST).await?;
+    let (unknown, rejected) = listed
+        .into_iter()
+        .partition(|change| change.may_have_been_applied);
     Ok(Report {
         entities,
         waiting,
-        rejected: app.rejected(LIST).await?,
-        unknown: app.may_have_been_applied(LIST).await?,
+        rejected,
+        unknown,
         bin: app.bin(LIST).await?,
         conflicts: app.status().conflicts,
     })
@@ -162,14 +166,14 @@ fn show_lists(screen: Screen, report: &Report) {
             continue;
         }
         title(name);
-        for entry in entries {
+        for change in entries {
             let RejectedEntry {
                 entity,
                 key,
                 kind,
                 rejection,
                 ..
-            } = entry;
+            } = &change.entry;
             screen.line(format!(
                 "  {entity} {key}  {}  {} {}",
                 kind.as_str(),

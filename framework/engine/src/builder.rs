@@ -21,7 +21,6 @@ use onsync_core::{Error, Result};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Makes a plug-in from its settings; a closure will do.
 pub trait Factory<S, T: ?Sized>: MaybeSend + MaybeSync {
@@ -359,14 +358,12 @@ fn patterns(config: &Config, registries: &Registries) -> Result<(Schema, Pattern
 }
 
 fn limits(config: &Config) -> Limits {
-    let day = Duration::from_secs(86_400);
-    let days = config.limits.bin_keep.as_secs().div_ceil(day.as_secs());
     Limits {
         page_rows: config.store.page_rows,
         page_bytes: config.store.page_bytes,
         max_request_bytes: config.limits.max_request_bytes,
         refresh_limit: config.limits.refresh_limit,
-        bin_days: u32::try_from(days).unwrap_or(u32::MAX),
+        bin_keep: config.limits.bin_keep,
         bin_bytes: config.limits.bin_bytes,
         ..Limits::default()
     }

@@ -12,7 +12,7 @@ mod status;
 pub mod sync;
 mod time;
 
-pub use app::{App, LiveQuery, LiveStream, StatusWatch, Transaction, TypedRecords};
+pub use app::{App, LiveList, LiveQuery, LiveStream, StatusWatch, Transaction, TypedRecords};
 #[cfg(feature = "native")]
 pub use app::{Blocking, BlockingRecords, BlockingTransaction};
 pub use builder::{Factory, OnSyncBuilder, Registries};

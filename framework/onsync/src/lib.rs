@@ -20,7 +20,9 @@ pub use onsync_core::registry::Registry;
 pub use onsync_core::store::local::{LocalStore, RecordState};
 pub use onsync_core::transport::{Credentials, CredentialsProvider, Transport};
 pub use onsync_core::{Entity, Error, ErrorKind, Fields, Key, Result, Value, ValueType};
-pub use onsync_engine::sync::{BinEntry, Fetched, RejectedEntry};
+pub use onsync_engine::sync::{
+    BinEntry, BinFilter, Discarded, DiscardedRecord, Fetched, HeldRecord, RejectedChange, RejectedEntry,
+};
 pub use onsync_engine::*;
 
 /// The vocabulary and the seams, for those who write plug-ins.

@@ -23,8 +23,8 @@ use std::sync::Arc;
 
 pub use onsync_http_server::{Compression, HttpServerOptions, router, serve};
 pub use onsync_server::{
-    Clock, EveryoneMayEverything, Limits, NoAuthentication, Server, ServerBuilder, StaticTokens, SyncService,
-    SystemClock,
+    Clock, EveryoneMayEverything, Limits, NoAuthentication, Server, ServerBinEntry, ServerBinFilter,
+    ServerBuilder, StaticTokens, SyncService, SystemClock,
 };
 pub use onsync_sqlite_server_store::{SqliteServerStore, SqliteServerStoreOptions, introspect};
 
@@ -123,6 +123,8 @@ fn limits(config: &Config) -> Limits {
         max_mutations: config.server.max_mutations,
         max_record_bytes: config.limits.max_record_bytes,
         max_request_bytes: config.server.max_request_bytes,
+        bin_keep: config.limits.bin_keep,
+        bin_bytes: config.limits.bin_bytes,
         ..Limits::default()
     }
 }

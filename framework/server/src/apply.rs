@@ -4,6 +4,7 @@ use crate::batch::Batch;
 use crate::prepare::{Prepared, Stop, prepare, project, refuse, rejection};
 use crate::receipt::{self, Receipt};
 use crate::request::{Item, Target};
+use crate::server::Inner;
 use onsync_core::error::{Error, Result};
 use onsync_core::mutation::{MutationKind, Outcome, ServerRecord};
 use onsync_core::pattern::{ServerView, Verdict};
@@ -164,6 +165,7 @@ impl Batch<'_> {
             let (key, fields) = (prepared.key.clone()?, seen.cloned()?);
             Some(ServerRecord { key, fields })
         };
+        let base_is_current = version.is_some() && version == prepared.mutation.base_version;
         match verdict {
             Verdict::Nothing => Ok(Effect {
                 outcome: applied(None),
@@ -178,11 +180,13 @@ impl Batch<'_> {
             })),
             Verdict::Insert => self.insert(transaction, target, prepared).await,
             Verdict::Update(fields) => {
-                let base_is_current = version.is_some() && version == prepared.mutation.base_version;
                 self.update(transaction, target, prepared, current, fields, base_is_current)
                     .await
             }
-            Verdict::Delete => self.delete(transaction, target, prepared, current).await,
+            Verdict::Delete => {
+                self.delete(transaction, target, prepared, current, base_is_current)
+                    .await
+            }
         }
     }
 
@@ -194,8 +198,7 @@ impl Batch<'_> {
     ) -> Result<Effect, Stop> {
         let entity = &target.served.entity;
         let values = &prepared.mutation.values;
-        self.check_parents(transaction, entity, values, prepared.key.as_ref())
-            .await?;
+        check_parents(self.server, transaction, entity, values, prepared.key.as_ref()).await?;
         self.permit(entity, prepared.mutation.kind, None, Some(values))?;
         let key = transaction.insert(entity, values).await?;
         let after = transaction.get(entity, &target.served.attributes, &key).await?;
@@ -242,12 +245,15 @@ impl Batch<'_> {
         for (name, value) in changed.iter() {
             wanted.set(name, value.clone());
         }
-        self.check_parents(transaction, entity, &changed, Some(&key))
-            .await?;
+        check_parents(self.server, transaction, entity, &changed, Some(&key)).await?;
         let kind = prepared.mutation.kind;
         self.permit(entity, kind, Some(&current), Some(&wanted))?;
         let mut after = Some(wanted.clone());
         if !changed.is_empty() {
+            if !base_is_current {
+                self.keep_overwritten(transaction, &prepared.mutation, &key, &current, &changed)
+                    .await?;
+            }
             transaction.update(entity, &key, &changed).await?;
             after = transaction.get(entity, &target.served.attributes, &key).await?;
             self.recheck(entity, kind, Some(&current), after.as_ref(), Some(&wanted))?;
@@ -283,48 +289,22 @@ impl Batch<'_> {
         target: &Target,
         prepared: Prepared<'_>,
         current: Option<Fields>,
+        base_is_current: bool,
     ) -> Result<Effect, Stop> {
         if let (Some(key), Some(current)) = (&prepared.key, &current) {
-            self.delete_family(transaction, &target.served, key, current)
+            self.delete_family(transaction, &prepared.mutation, &target.served, key, current)
                 .await?;
+            if !base_is_current {
+                let name = &target.served.entity.name;
+                self.keep_deleted(transaction, &prepared.mutation, name, key, current)
+                    .await?;
+            }
         }
         Ok(Effect {
             outcome: applied(None),
             key: prepared.key,
             held: None,
         })
-    }
-
-    /// No orphan is stored: what a written attribute refers to exists.
-    async fn check_parents(
-        &self,
-        transaction: &mut dyn ServerTransaction,
-        entity: &EntitySchema,
-        values: &Fields,
-        own: Option<&Key>,
-    ) -> Result<(), Stop> {
-        for relation in self.server.catalog.schema.parents_of(&entity.name) {
-            let value = values.value(&relation.attribute);
-            let Some(parent) = self.server.catalog.find(&relation.parent) else {
-                continue;
-            };
-            let key = Key(vec![value.clone()]);
-            let itself = relation.parent == entity.name && own == Some(&key);
-            if value.is_null() || itself {
-                continue;
-            }
-            let indexes = parent.entity.key_indexes();
-            if transaction.get(&parent.entity, &indexes, &key).await?.is_none() {
-                return Err(refuse(
-                    "parent_missing",
-                    format!(
-                        "`{}.{}` refers to a record of `{}` that the server does not have",
-                        entity.name, relation.attribute, relation.parent
-                    ),
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// Asks the authorizer and the validators, before anything is written.
@@ -371,6 +351,38 @@ impl Batch<'_> {
             Ok(()) => Ok(()),
         }
     }
+}
+
+/// No orphan is stored: what a written attribute refers to exists.
+pub(crate) async fn check_parents(
+    server: &Inner,
+    transaction: &mut dyn ServerTransaction,
+    entity: &EntitySchema,
+    values: &Fields,
+    own: Option<&Key>,
+) -> Result<(), Stop> {
+    for relation in server.catalog.schema.parents_of(&entity.name) {
+        let value = values.value(&relation.attribute);
+        let Some(parent) = server.catalog.find(&relation.parent) else {
+            continue;
+        };
+        let key = Key(vec![value.clone()]);
+        let itself = relation.parent == entity.name && own == Some(&key);
+        if value.is_null() || itself {
+            continue;
+        }
+        let indexes = parent.entity.key_indexes();
+        if transaction.get(&parent.entity, &indexes, &key).await?.is_none() {
+            return Err(refuse(
+                "parent_missing",
+                format!(
+                    "`{}.{}` refers to a record of `{}` that the server does not have",
+                    entity.name, relation.attribute, relation.parent
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn may_change(target: &Target, name: &str) -> bool {

@@ -16,6 +16,8 @@ pub(crate) const HISTORY: &str = "history";
 pub(crate) const HISTORY_NEWEST: &str = "history_newest";
 /// The one key of [`HISTORY_NEWEST`].
 pub(crate) const NEWEST: &[u8] = b"newest";
+/// The area of the bin, by sortable ids.
+pub(crate) const BIN: &str = "bin";
 /// The area of the keys that seal checkpoints.
 pub(crate) const KEY: &str = "key";
 

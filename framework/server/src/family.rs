@@ -7,7 +7,7 @@ use crate::batch::Batch;
 use crate::catalog::Served;
 use crate::prepare::{Stop, refuse};
 use onsync_core::error::{Error, Result};
-use onsync_core::mutation::MutationKind;
+use onsync_core::mutation::{Mutation, MutationKind};
 use onsync_core::record::{Fields, Key};
 use onsync_core::schema::{OnDelete, Relation};
 use onsync_core::store::server::ServerTransaction;
@@ -57,13 +57,14 @@ impl Batch<'_> {
     pub(crate) async fn delete_family(
         &self,
         transaction: &mut dyn ServerTransaction,
+        mutation: &Mutation,
         served: &Arc<Served>,
         key: &Key,
         before: &Fields,
     ) -> Result<(), Stop> {
         let mut written = false;
         let deleted = self
-            .delete_tree(transaction, served, key, before, &mut written)
+            .delete_tree(transaction, mutation, (served, key, before), &mut written)
             .await;
         match deleted {
             Err(Stop::Refuse(rejection)) if written => {
@@ -76,9 +77,8 @@ impl Batch<'_> {
     async fn delete_tree(
         &self,
         transaction: &mut dyn ServerTransaction,
-        served: &Arc<Served>,
-        key: &Key,
-        before: &Fields,
+        mutation: &Mutation,
+        (served, key, before): (&Arc<Served>, &Key, &Fields),
         written: &mut bool,
     ) -> Result<(), Stop> {
         let mut begun = Begun::new();
@@ -90,7 +90,11 @@ impl Batch<'_> {
                     false => transaction.get(&child.entity, &child.attributes, &key).await?,
                 };
                 if let Some(before) = found {
-                    stack.push(self.doom(&child, key, &before, &mut begun)?);
+                    stack.push(self.doom(&child, key.clone(), &before, &mut begun)?);
+                    // A device deletes the children it knows before their parent; it had not seen these.
+                    *written = true;
+                    self.keep_deleted(transaction, mutation, &child.entity.name, &key, &before)
+                        .await?;
                 }
             } else if let Some(rule) = doomed.rules.pop_front() {
                 let found = self

@@ -91,7 +91,12 @@ impl History {
 
     /// Seconds since 1970.
     pub(crate) fn now(&self) -> u64 {
-        self.clock.now().as_secs()
+        self.time().as_secs()
+    }
+
+    /// Time since 1970.
+    pub(crate) fn time(&self) -> Duration {
+        self.clock.now()
     }
 
     /// Stores a mark, unless there is one at the database's position already; returns the newest.

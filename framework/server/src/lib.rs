@@ -5,6 +5,7 @@ mod apply;
 mod authenticate;
 mod authorise;
 mod batch;
+mod bin;
 mod builder;
 mod catalog;
 mod checkpoint;
@@ -26,6 +27,7 @@ mod service;
 
 pub use authenticate::{NoAuthentication, StaticTokens};
 pub use authorise::EveryoneMayEverything;
+pub use bin::{ServerBinEntry, ServerBinFilter};
 pub use builder::ServerBuilder;
 pub use limits::{Clock, Limits, SystemClock};
 pub use server::Server;

@@ -19,6 +19,10 @@ pub struct Limits {
     pub max_page_bytes: usize,
     /// Creates of one device whose outcomes it has not confirmed to have stored.
     pub max_unsettled: usize,
+    /// How long the bin keeps what devices' changes replaced without having seen it.
+    pub bin_keep: Duration,
+    /// Bytes the bin keeps.
+    pub bin_bytes: u64,
 }
 
 impl Default for Limits {
@@ -31,6 +35,8 @@ impl Default for Limits {
             max_page_rows: 10_000,
             max_page_bytes: 4 << 20,
             max_unsettled: 50_000,
+            bin_keep: Duration::from_secs(30 * 86_400),
+            bin_bytes: 64 << 20,
         }
     }
 }

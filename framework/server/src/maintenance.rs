@@ -1,5 +1,6 @@
-//! Housekeeping: deletions and history marks are not kept for ever.
+//! Housekeeping: deletions, history marks and the bin are not kept for ever.
 
+use crate::bin;
 use crate::encoding::HISTORY;
 use crate::history::{self, Stored};
 use crate::server::Inner;
@@ -10,9 +11,14 @@ use std::time::Duration;
 /// Marks read or removed at a time.
 const STEP: usize = 1_000;
 
-/// Forgets the deletions that are older than `keep`, and the history marks that no usable checkpoint can carry any more.
+/// Forgets the deletions that are older than `keep`, the history marks that no usable checkpoint can carry any more, and what the
+/// bin has no room or time for.
 pub(crate) async fn maintain(server: &Inner, keep: Duration) -> Result<()> {
     let store = server.store.as_ref();
+    let binned = bin::trim(server).await?;
+    if binned > 0 {
+        tracing::info!(binned, "old or excess entries left the bin");
+    }
     server.history.add(store).await?;
     let before = server.history.now().saturating_sub(keep.as_secs());
     let Some(up_to) = reached_by(store, before).await? else {

@@ -54,6 +54,10 @@ impl Server {
         }
     }
 
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
     /// What was configured.
     pub fn schema(&self) -> &Schema {
         &self.inner.catalog.schema
@@ -78,7 +82,8 @@ impl Server {
         Seals::rotate(self.inner.store.as_ref()).await
     }
 
-    /// Forgets deletions that are older than `keep`, and what only checkpoints of that age needed: their devices fetch again.
+    /// Forgets deletions that are older than `keep`, and what only checkpoints of that age needed: their devices fetch again. Empties
+    /// the bin of what is beyond [`Limits::bin_keep`] and [`Limits::bin_bytes`].
     /// To be called now and then, about once an hour; also when several processes serve one database.
     ///
     /// # Errors

@@ -2,11 +2,13 @@
 
 use super::{App, Transaction};
 use crate::runtime::block_on;
+use crate::sync::{BinEntry, BinFilter, DiscardedRecord, RejectedChange};
 use onsync_core::handler::Parameters;
 use onsync_core::query::Query;
 use onsync_core::store::local::RecordState;
 use onsync_core::{Entity, Fields, Key, Result};
 use std::marker::PhantomData;
+use uuid::Uuid;
 
 use crate::lifecycle::Outcome;
 
@@ -44,6 +46,15 @@ impl Blocking {
         query(query: Query) -> Vec<Fields>;
         record_state(entity: &str, key: impl Into<Key>) -> Option<RecordState>;
         waiting(limit: usize) -> Vec<(String, Key, RecordState)>;
+        rejected(limit: usize) -> Vec<RejectedChange>;
+        rejected_change(number: u64) -> RejectedChange;
+        retry_rejected(number: u64) -> bool;
+        discard_rejected(number: u64) -> Vec<DiscardedRecord>;
+        show_discard(number: u64) -> Vec<DiscardedRecord>;
+        bin(filter: impl Into<BinFilter>) -> Vec<BinEntry>;
+        bin_entry(id: Uuid) -> BinEntry;
+        restore(id: Uuid) -> Key;
+        empty_bin(filter: impl Into<BinFilter>) -> u64;
     }
 
     /// Asks for a sync and waits for its end.

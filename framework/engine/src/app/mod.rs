@@ -2,6 +2,7 @@
 
 #[cfg(feature = "native")]
 mod blocking;
+mod lists;
 mod live;
 mod records;
 mod transaction;
@@ -10,6 +11,7 @@ mod within;
 
 #[cfg(feature = "native")]
 pub use blocking::{Blocking, BlockingRecords, BlockingTransaction};
+pub use lists::LiveList;
 pub use live::{LiveQuery, LiveStream};
 pub(crate) use records::Records;
 pub use transaction::Transaction;
@@ -19,7 +21,7 @@ use crate::events::{Closure, Hub, Subscription};
 use crate::lifecycle::{Lifecycle, Occasion, SyncHandle, closed};
 use crate::observed::Changes;
 use crate::status::Status;
-use crate::sync::{BinEntry, Fetched, RejectedEntry, Syncer};
+use crate::sync::{Fetched, Syncer};
 use onsync_core::handler::{Event, Parameters, SyncListener};
 use onsync_core::network::NetworkStatus;
 use onsync_core::platform::{MaybeSend, MaybeSync};
@@ -324,30 +326,6 @@ impl App {
         read!(self, |tx, records| records.waiting(tx, limit).await)
     }
 
-    /// Changes the server refused, oldest first.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn rejected(&self, limit: usize) -> Result<Vec<RejectedEntry>> {
-        let syncer = self.inner.core.syncer.clone();
-        self.inner
-            .core
-            .run(async move { syncer.rejected(limit).await })
-            .await
-    }
-
-    /// Changes that may have been applied, oldest first: only after a store or server was restored from a copy.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn may_have_been_applied(&self, limit: usize) -> Result<Vec<RejectedEntry>> {
-        let syncer = self.inner.core.syncer.clone();
-        self.inner
-            .core
-            .run(async move { syncer.may_have_been_applied(limit).await })
-            .await
-    }
-
     /// How much of each entity that travels has been fetched to this device.
     ///
     /// # Errors
@@ -355,15 +333,6 @@ impl App {
     pub async fn fetched(&self) -> Result<BTreeMap<String, Fetched>> {
         let syncer = self.inner.core.syncer.clone();
         self.inner.core.run(async move { syncer.fetched().await }).await
-    }
-
-    /// Values that were overwritten, discarded, or left the device while edited.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn bin(&self, limit: usize) -> Result<Vec<BinEntry>> {
-        let syncer = self.inner.core.syncer.clone();
-        self.inner.core.run(async move { syncer.bin(limit).await }).await
     }
 
     /// Asks for a sync and returns at once. `""` covers every entity.

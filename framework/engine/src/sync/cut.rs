@@ -438,6 +438,7 @@ impl<'a> Cutter<'a> {
                 code: code.to_owned(),
                 message: message.to_owned(),
             },
+            at: Some(self.syncer.runtime.now()),
         };
         self.tx
             .store(areas::REJECTED, &number.to_be_bytes(), &entry)
@@ -464,18 +465,17 @@ enum Parent<'a> {
     Missing(String),
 }
 
-/// Removes what is listed as rejected about a record.
+/// Removes what is listed about a record as rejected, or as perhaps applied.
 pub(super) async fn forget_rejections(
     tx: &mut dyn LocalTransaction,
     entity: &EntitySchema,
     key: &Key,
 ) -> Result<()> {
-    for (number, entry) in tx
-        .list::<RejectedEntry>(areas::REJECTED, None, usize::MAX)
-        .await?
-    {
-        if entry.entity == entity.name && &entry.key == key {
-            tx.area_remove(areas::REJECTED, &number).await?;
+    for area in [areas::REJECTED, areas::UNKNOWN] {
+        for (number, entry) in tx.list::<RejectedEntry>(area, None, usize::MAX).await? {
+            if entry.entity == entity.name && &entry.key == key {
+                tx.area_remove(area, &number).await?;
+            }
         }
     }
     Ok(())

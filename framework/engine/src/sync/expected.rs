@@ -70,7 +70,7 @@ pub(super) async fn as_expected<'a>(
 /// What decides for a whole answer which of its outcomes are as expected.
 struct Expectations {
     possible: bool,
-    /// Records of which something is listed as rejected: that is to be forgotten with an acknowledgement.
+    /// Records of which something is listed as rejected or perhaps applied: that is to be forgotten with an acknowledgement.
     listed: BTreeSet<(String, Key)>,
     /// Whether children are listed that wait for their parent to be created.
     children_wait: bool,
@@ -90,7 +90,9 @@ impl Expectations {
         });
         let mut listed = Vec::new();
         if run.lists_rejections {
-            listed = tx.list::<RejectedEntry>(areas::REJECTED, None, LISTED).await?;
+            for area in [areas::REJECTED, areas::UNKNOWN] {
+                listed.extend(tx.list::<RejectedEntry>(area, None, LISTED).await?);
+            }
         }
         let possible = run.undisturbed && !touch_others && listed.len() < LISTED;
         run.undisturbed &= !touch_others;

@@ -13,6 +13,7 @@
 
 mod apply;
 mod areas;
+mod bin;
 mod budget;
 mod conflicts;
 mod cut;
@@ -23,11 +24,14 @@ mod keys;
 mod lists;
 mod outbox;
 mod page_write;
+mod rejected;
 mod settle;
 
 pub use areas::Fence;
 pub use budget::StepBudget;
-pub use lists::{BinEntry, Fetched, RejectedEntry};
+pub use lists::{
+    BinEntry, BinFilter, Discarded, DiscardedRecord, Fetched, HeldRecord, RejectedChange, RejectedEntry,
+};
 
 use crate::sync::areas::Areas;
 use onsync_core::handler::{Phase, Summary, SyncDirection};
@@ -56,8 +60,8 @@ pub struct Limits {
     pub max_mutations: usize,
     /// Records up to which a full refresh becomes visible in one transaction.
     pub refresh_limit: usize,
-    /// Days for which values stay in the bin.
-    pub bin_days: u32,
+    /// How long values stay in the bin.
+    pub bin_keep: Duration,
     /// Bytes of values the bin keeps.
     pub bin_bytes: u64,
     /// How long one apply may hold the writer.
@@ -72,7 +76,7 @@ impl Default for Limits {
             max_request_bytes: 1 << 20,
             max_mutations: 1_000,
             refresh_limit: 20_000,
-            bin_days: 30,
+            bin_keep: Duration::from_secs(30 * 86_400),
             bin_bytes: 64 << 20,
             apply_target: Duration::from_millis(20),
         }

@@ -211,7 +211,7 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
                     _ => false,
                 };
                 if clean {
-                    return self.tx.remove_overlay(entity, &overlay.key).await;
+                    return self.clean(&overlay).await;
                 }
                 overlay.base = row;
                 self.tx.put_overlay(entity, &overlay).await
@@ -250,6 +250,11 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
                     .await?;
             }
         }
+        self.clean(&overlay).await
+    }
+
+    /// Nothing unsent is left: neither the overlay nor what is listed about it.
+    async fn clean(&mut self, overlay: &Overlay) -> Result<()> {
         if overlay.state == RecordState::Rejected {
             super::cut::forget_rejections(self.tx, self.entity, &overlay.key).await?;
         }

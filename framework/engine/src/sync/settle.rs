@@ -31,7 +31,7 @@ pub(super) struct Subject<'a> {
 pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(&Cut, &Outcome)]) -> Result<Option<Error>> {
     let syncer = run.syncer;
     let mut tx = syncer.begin(run.fence, true).await?;
-    run.lists_rejections = !tx.area_scan(areas::REJECTED, None, 1).await?.is_empty();
+    run.lists_rejections = any_listed(tx.as_mut()).await?;
     let mut open = Vec::with_capacity(outcomes.len());
     let outbox = run.outbox(tx.as_mut()).await?;
     for (cut, outcome) in outcomes {
@@ -59,6 +59,10 @@ pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(&Cut, &Outcome)]) -> 
             continue;
         }
         settled.insert(entry.mutation.number);
+        if run.lists_rejections {
+            // The newest outcome of a record stands for it; what was listed before is settled.
+            forget_rejections(tx.as_mut(), entity, &entry.key).await?;
+        }
         let subject = Subject {
             entity,
             entry,
@@ -73,6 +77,12 @@ pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(&Cut, &Outcome)]) -> 
         .await?;
     tx.commit().await?;
     Ok(retry)
+}
+
+/// Whether anything is listed as rejected, or as perhaps applied.
+async fn any_listed(tx: &mut dyn LocalTransaction) -> Result<bool> {
+    Ok(!tx.area_scan(areas::REJECTED, None, 1).await?.is_empty()
+        || !tx.area_scan(areas::UNKNOWN, None, 1).await?.is_empty())
 }
 
 pub(super) fn dirty<'a>(
@@ -160,7 +170,7 @@ async fn perform(
         Settlement::Reject(rejection) => {
             run.summary.rejected += 1;
             run.lists_rejections = true;
-            reject(tx, subject, areas::REJECTED, rejection).await
+            list_refused(run, tx, subject, areas::REJECTED, rejection).await
         }
         Settlement::Conflict(kind) => {
             run.summary.conflicts += 1;
@@ -242,9 +252,6 @@ async fn acknowledge(
     }
     if created && run.lists_rejections {
         release_children(run, tx, &subject).await?;
-    }
-    if run.lists_rejections {
-        forget_rejections(tx, entity, &subject.entry.key).await?;
     }
     if *gone && subject.entry.mutation.kind != MutationKind::Delete {
         return discard_later_edits(run, tx, subject, BinReason::Gone).await;
@@ -379,7 +386,6 @@ async fn discard(
             .discard(tx, &entity.name, &subject.entry.key, reason, values)
             .await?;
     }
-    forget_rejections(tx, entity, &subject.entry.key).await?;
     remove(tx, &subject).await
 }
 
@@ -408,14 +414,14 @@ async fn forget(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, subject: Subje
     remove(tx, &subject).await
 }
 
-async fn reject(
+async fn list_refused(
+    run: &Run<'_>,
     tx: &mut dyn LocalTransaction,
     subject: Subject<'_>,
     area: &str,
     rejection: Rejection,
 ) -> Result<()> {
-    let entry = RejectedEntry::of(subject.entry, rejection);
-    forget_rejections(tx, subject.entity, &subject.entry.key).await?;
+    let entry = RejectedEntry::of(subject.entry, rejection, run.syncer.runtime.now());
     tx.store(area, &entry.number.to_be_bytes(), &entry).await?;
     let Some(mut overlay) = subject.overlay else {
         return Ok(());
@@ -439,7 +445,7 @@ async fn unknown(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, subject: Subj
         code: "may_have_been_applied".to_owned(),
         message: "the server no longer knows whether it applied this change; compare with what it has now, then retry or discard".to_owned(),
     };
-    reject(tx, subject, areas::UNKNOWN, rejection).await
+    list_refused(run, tx, subject, areas::UNKNOWN, rejection).await
 }
 
 /// Children that were refused because this record was missing are sent again.

@@ -8,6 +8,7 @@
 
 mod apps;
 mod bad_answers;
+mod bins;
 mod contexts;
 mod delete_rules;
 mod device;
@@ -15,6 +16,7 @@ mod exactly_once;
 mod interrupted;
 mod keys;
 mod last_write_wins;
+mod lists;
 mod outbox;
 mod pulls;
 mod world;

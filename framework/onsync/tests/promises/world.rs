@@ -103,6 +103,7 @@ pub(crate) struct World {
     pub(crate) schema: Arc<Schema>,
     pub(crate) database: Database,
     pub(crate) service: Arc<dyn SyncService>,
+    pub(crate) server: Server,
     pub(crate) folder: tempfile::TempDir,
     devices: u64,
 }
@@ -185,7 +186,7 @@ impl World {
             }
         };
         let schema = Arc::new(schema);
-        let service = runtime.run(serve(&schema, store)).unwrap();
+        let server = runtime.run(serve(&schema, store)).unwrap();
         if let Database::Memory(store) = &database {
             for relation in foreign {
                 let foreign_key = ForeignKey {
@@ -203,7 +204,8 @@ impl World {
             runtime,
             schema,
             database,
-            service,
+            service: Arc::new(server.clone()),
+            server,
             folder,
             devices: 0,
         }
@@ -381,16 +383,15 @@ impl World {
     }
 }
 
-async fn serve(schema: &Arc<Schema>, store: Arc<dyn ServerStore>) -> Arc<dyn SyncService> {
-    let server = Server::builder()
+async fn serve(schema: &Arc<Schema>, store: Arc<dyn ServerStore>) -> Server {
+    Server::builder()
         .schema((**schema).clone())
         .patterns(patterns())
         .store(store)
         .authenticator(onsync_server::NoAuthentication)
         .build()
         .await
-        .unwrap();
-    Arc::new(server)
+        .unwrap()
 }
 
 /// The fields of an `Item`.
