@@ -3,7 +3,7 @@
 use crate::exit::Failure;
 use crate::init::server_file;
 use crate::screen::Screen;
-use onsync::config::{Config, StoreSettings, TriggerSettings};
+use onsync::config::{ASSUMED, Config, StoreSettings, TriggerSettings};
 use onsync::core::portable_async;
 use onsync::core::transport::{Answer, Exchange};
 use onsync::core::wire::Health;
@@ -67,6 +67,7 @@ pub(crate) fn names_are_known(config: &Config, registries: &Registries) -> std::
                 &["transport", "kind"],
             )
             .err(),
+        registries.check_network(config).err(),
     ];
     match kinds.into_iter().flatten().next() {
         Some(error) => Err(Failure::usage(error)),
@@ -85,6 +86,8 @@ pub(crate) async fn app(
     names_are_known(&config, registries)?;
     config.retry.enabled = false;
     config.triggers = TriggerSettings::default();
+    // One command is too short to watch the network for: its own failure tells.
+    config.network.kind = ASSUMED.to_owned();
     let mut builder = onsync::builder(config, registries.clone())
         .map_err(Failure::usage)?
         .store(store);

@@ -1,9 +1,10 @@
 //! Builds an [`App`], from a configuration and registries or from parts.
 
 use crate::app::{App, Core, Records};
-use crate::config::{Config, StoreSettings, TransportSettings};
+use crate::config::{ASSUMED, Config, StoreSettings, TransportSettings};
 use crate::events::Hub;
 use crate::lifecycle::{Lifecycle, Occasion, Parts, SyncSteps};
+use crate::network::{NetworkMonitorParts, NetworkMonitors, configured, named};
 use crate::observed::{Changes, ObservedStore};
 use crate::sync::{Limits, Syncer};
 use futures_util::future::{Either, select};
@@ -48,8 +49,8 @@ pub struct Registries {
     pub transports: Registry<Arc<dyn Factory<TransportSettings, dyn Transport>>>,
     /// Conflict resolvers.
     pub resolvers: Registry<Arc<dyn ConflictResolver>>,
-    /// Network monitors, made from the whole configuration.
-    pub network_monitors: Registry<Arc<dyn Factory<Config, dyn NetworkMonitor>>>,
+    /// Network monitors, made from `[network.<name>]`, the transport and the runtime.
+    pub network_monitors: NetworkMonitors,
 }
 
 impl Default for Registries {
@@ -100,6 +101,37 @@ impl Registries {
         factory: impl Fn(&TransportSettings) -> Result<Arc<dyn Transport>> + MaybeSend + MaybeSync + 'static,
     ) -> Result<()> {
         self.transports.register(name, Arc::new(factory))
+    }
+
+    /// Checks that the network monitors a configuration names are registered, without making them.
+    ///
+    /// # Errors
+    /// `unknown_plugin`, `config_unknown_word`, with the place of the key.
+    pub fn check_network(&self, config: &Config) -> Result<()> {
+        named(config, &self.network_monitors).map(drop)
+    }
+
+    /// Adds a network monitor.
+    ///
+    /// # Errors
+    /// `duplicate_plugin`; `invalid_plugin_name` for a name with a `+`, which joins monitors, and for the keys of `[network]`.
+    pub fn network_monitor(
+        &mut self,
+        name: &str,
+        factory: impl Fn(&NetworkMonitorParts) -> Result<Arc<dyn NetworkMonitor>>
+        + MaybeSend
+        + MaybeSync
+        + 'static,
+    ) -> Result<()> {
+        if name.contains('+') || [ASSUMED, "kind", ""].contains(&name.trim()) {
+            return Err(Error::fatal(
+                "invalid_plugin_name",
+                format!(
+                    "a network monitor cannot be called `{name}`: wanted a name without `+`, other than `kind` and `{ASSUMED}`"
+                ),
+            ));
+        }
+        self.network_monitors.register(name, Arc::new(factory))
     }
 }
 
@@ -203,7 +235,9 @@ impl OnSyncBuilder {
         let config = &self.config;
         let (schema, patterns) = patterns(config, &self.registries)?;
         config.refuse_later_keys()?;
-        let monitor = self.monitor()?;
+        if self.monitor.is_none() {
+            self.registries.check_network(config)?;
+        }
         let store = match &self.store {
             Some(store) => store.clone(),
             None => config
@@ -223,6 +257,10 @@ impl OnSyncBuilder {
         let runtime = match self.runtime {
             Some(runtime) => runtime,
             None => default_runtime()?,
+        };
+        let monitor = match &self.monitor {
+            Some(monitor) => Some(monitor.clone()),
+            None => configured(config, &self.registries.network_monitors, &transport, &runtime)?,
         };
         let (schema, patterns) = (Arc::new(schema), Arc::new(patterns));
         let changes = Arc::new(Changes::new());
@@ -256,13 +294,19 @@ impl OnSyncBuilder {
             transport_time_out: config.transport.time_out,
             queue_limit: config.limits.queue,
             handler: self.handler,
+            monitor: monitor.clone(),
         })?;
         for (key, context) in config.triggers.named() {
             lifecycle
                 .check_trigger(context)
                 .map_err(|error| error.at(config.place_of(&["triggers", key])))?;
         }
-        start(&runtime, &lifecycle, &changes, monitor);
+        start(
+            &runtime,
+            &lifecycle,
+            &changes,
+            monitor.map(|monitor| (monitor, network)),
+        );
         Ok(App::new(Core {
             records: Records {
                 schema,
@@ -286,27 +330,6 @@ impl OnSyncBuilder {
     #[cfg(feature = "native")]
     pub fn build_blocking(self) -> Result<App> {
         crate::runtime::block_on(self.build())
-    }
-
-    fn monitor(&self) -> Result<Option<Arc<dyn NetworkMonitor>>> {
-        if let Some(monitor) = &self.monitor {
-            return Ok(Some(monitor.clone()));
-        }
-        let kind = &self.config.network.kind;
-        if kind == "assumed" {
-            return Ok(None);
-        }
-        match self.registries.network_monitors.get(kind) {
-            Ok(factory) => factory.make(&self.config).map(Some),
-            Err(error) => Err(Error::unsupported(
-                "not_yet_supported",
-                format!(
-                    "{}; this version brings none of its own: use `kind = \"assumed\"`, register one, or call `network_changed`",
-                    error.message()
-                ),
-            )
-            .at(self.config.place_of(&["network", "kind"]))),
-        }
     }
 }
 
@@ -374,22 +397,25 @@ fn start(
     runtime: &Arc<dyn Runtime>,
     lifecycle: &Arc<Lifecycle>,
     changes: &Arc<Changes>,
-    monitor: Option<Arc<dyn NetworkMonitor>>,
+    monitor: Option<(Arc<dyn NetworkMonitor>, NetworkStatus)>,
 ) {
     runtime.spawn(Box::pin(lifecycle.clone().drive()));
     lifecycle.happened(Occasion::Start);
     runtime.spawn(Box::pin(lifecycle.clone().watch_triggers(changes.edits())));
     runtime.spawn(Box::pin(lifecycle.clone().watch_counts(changes.clone())));
-    if let Some(monitor) = monitor {
-        runtime.spawn(Box::pin(follow(lifecycle.clone(), monitor)));
+    if let Some((monitor, seen)) = monitor {
+        runtime.spawn(Box::pin(follow(lifecycle.clone(), monitor, seen)));
     }
 }
 
 /// Passes on what the monitor sees.
-async fn follow(lifecycle: Arc<Lifecycle>, monitor: Arc<dyn NetworkMonitor>) {
+async fn follow(lifecycle: Arc<Lifecycle>, monitor: Arc<dyn NetworkMonitor>, mut seen: NetworkStatus) {
     loop {
-        match select(pin!(monitor.changed()), pin!(lifecycle.until_closed())).await {
-            Either::Left((network, _)) => lifecycle.network_changed(network),
+        match select(pin!(monitor.changed(seen)), pin!(lifecycle.until_closed())).await {
+            Either::Left((network, _)) => {
+                seen = network;
+                lifecycle.network_changed(network);
+            }
             Either::Right(_) => return,
         }
     }

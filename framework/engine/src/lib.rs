@@ -5,6 +5,7 @@ mod builder;
 pub mod config;
 mod events;
 mod lifecycle;
+mod network;
 mod observed;
 #[cfg(feature = "native")]
 mod runtime;
@@ -18,7 +19,8 @@ pub use app::{Blocking, BlockingRecords, BlockingTransaction};
 pub use builder::{Factory, OnSyncBuilder, Registries};
 pub use config::Config;
 pub use events::Subscription;
-pub use lifecycle::{Outcome, SyncHandle};
+pub use lifecycle::{Held, Outcome, SyncHandle};
+pub use network::{CombinedMonitor, NetworkMonitorParts, NetworkMonitors};
 #[cfg(feature = "native")]
 pub use runtime::BackgroundRuntime;
 pub use status::{LastError, RunProgress, RunningStatus, Status};

@@ -1,7 +1,7 @@
 //! How syncing stands, as one value that any UI can draw.
 
 use onsync_core::handler::Phase;
-use onsync_core::network::NetworkStatus;
+use onsync_core::network::{NetworkStatus, OfflineReason};
 use onsync_core::value::Timestamp;
 use std::fmt;
 use std::time::Duration;
@@ -65,6 +65,8 @@ pub struct Status {
     pub running: Option<RunningStatus>,
     /// Runs that wait for their turn, for their next try or for the network.
     pub queued: usize,
+    /// Runs among them that wait for a network which costs nothing by volume (`not_on_metered`).
+    pub held_by_metered: usize,
     /// Every entity is at least as new as this. Set only if each was fetched after the last change the server accepted.
     pub up_to_date_as_of: Option<Timestamp>,
     /// Records with changes the server does not have.
@@ -89,6 +91,7 @@ impl Status {
             server_unreachable: false,
             running: None,
             queued: 0,
+            held_by_metered: 0,
             up_to_date_as_of: None,
             waiting: 0,
             rejected: 0,
@@ -123,6 +126,9 @@ impl Status {
                 number => parts.push(format!("{number} {many}")),
             }
         }
+        if self.held_by_metered > 0 {
+            parts.push("waiting for a network that costs nothing by volume".to_owned());
+        }
         parts.join(" · ")
     }
 
@@ -146,7 +152,14 @@ impl Status {
             return "sign in again to sync".to_owned();
         }
         if !self.network.online {
-            return "you are offline".to_owned();
+            return match self.network.reason {
+                None | Some(OfflineReason::NoNetwork) => "you are offline".to_owned(),
+                Some(OfflineReason::ServerUnreachable) => "the server cannot be reached".to_owned(),
+                Some(OfflineReason::CaptivePortal) => {
+                    "something else answers in the server's place: the network may want you to sign in"
+                        .to_owned()
+                }
+            };
         }
         if let Some(error) = &self.last_error {
             let lead = if self.server_unreachable {

@@ -432,7 +432,7 @@ fn building_refuses_what_nobody_registered_or_a_later_version_brings() {
     let network = build(&entity("[network]\nkind = \"os+probe\""));
     assert_eq!(
         (network.code(), network.place()),
-        ("not_yet_supported", Some("onsync.toml:5: network.kind"))
+        ("unknown_plugin", Some("onsync.toml:5: network.kind"))
     );
 }
 

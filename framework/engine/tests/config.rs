@@ -309,11 +309,7 @@ fn a_file_that_is_not_there_says_so() {
 fn what_a_later_version_brings_is_refused_when_an_app_is_built() {
     for (text, key) in [
         ("[triggers]\nsynchronize_on_start = \"Splash\"", None),
-        (
-            "[contexts.A]\nnot_on_metered = true",
-            Some("contexts.A.not_on_metered"),
-        ),
-        ("[contexts.A]\nnot_on_metered = false", None),
+        ("[contexts.A]\nnot_on_metered = true", None),
         (
             "[entities.A]\npattern = \"x\"\nattributes = { id = \"uuid\", n = { from = \"b.name\", type = \"text\" } }",
             Some("entities.A.attributes.n.from"),

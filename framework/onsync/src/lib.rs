@@ -13,7 +13,7 @@ pub use onsync_core::handler::{
     Event, OnSync, Parameters, Phase, Selection, Summary, SyncDirection, SyncListener, SyncRun,
 };
 pub use onsync_core::mutation::{BinReason, MutationKind, Rejection};
-pub use onsync_core::network::{NetworkKind, NetworkMonitor, NetworkStatus};
+pub use onsync_core::network::{NetworkKind, NetworkMonitor, NetworkNews, NetworkStatus, OfflineReason};
 pub use onsync_core::pattern::SyncPattern;
 pub use onsync_core::query::{Comparison, Order, Query};
 pub use onsync_core::registry::Registry;
@@ -30,6 +30,9 @@ pub use onsync_core as core;
 /// The transport over HTTP.
 #[cfg(feature = "http")]
 pub use onsync_http_transport as http_transport;
+/// The network monitor that the app feeds.
+#[cfg(feature = "network")]
+pub use onsync_network_manual as network_manual;
 /// The device store on SQLite, with the copy of SQLite that an app must use for its own SQL.
 #[cfg(feature = "sqlite")]
 pub use onsync_sqlite_store as sqlite_store;

@@ -2,7 +2,11 @@
 
 use onsync_core::Result;
 use onsync_core::memory::local::MemoryStore;
+#[cfg(feature = "network")]
+use onsync_core::network::NetworkMonitor;
 use onsync_core::store::local::LocalStore;
+#[cfg(feature = "network")]
+use onsync_engine::NetworkMonitorParts;
 use onsync_engine::Registries;
 use onsync_engine::config::StoreSettings;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -43,6 +47,12 @@ fn fill(registries: &mut Registries) -> Result<()> {
     registries.store("sqlite", sqlite)?;
     #[cfg(feature = "http")]
     registries.transport(onsync_http_transport::NAME, http)?;
+    #[cfg(feature = "network")]
+    {
+        registries.network_monitor(onsync_network_manual::NAME, manual)?;
+        registries.network_monitor(onsync_network_os::NAME, os)?;
+        registries.network_monitor(onsync_network_probe::NAME, probe)?;
+    }
     Ok(())
 }
 
@@ -102,4 +112,27 @@ fn http(
     HttpTransport::new(options)
         .map(|transport| Arc::new(transport) as Arc<dyn onsync_core::transport::Transport>)
         .map_err(|error| error.at("transport"))
+}
+
+#[cfg(feature = "network")]
+fn manual(parts: &NetworkMonitorParts) -> Result<Arc<dyn NetworkMonitor>> {
+    let options = parts.options()?;
+    Ok(Arc::new(onsync_network_manual::ManualMonitor::from_options(
+        &options,
+    )))
+}
+
+#[cfg(feature = "network")]
+fn os(parts: &NetworkMonitorParts) -> Result<Arc<dyn NetworkMonitor>> {
+    let options = parts.options()?;
+    Ok(Arc::new(onsync_network_os::OsMonitor::start_or_assume(options)))
+}
+
+#[cfg(feature = "network")]
+fn probe(parts: &NetworkMonitorParts) -> Result<Arc<dyn NetworkMonitor>> {
+    Ok(Arc::new(onsync_network_probe::ProbeMonitor::start(
+        parts.transport.clone(),
+        parts.runtime.clone(),
+        parts.options()?,
+    )))
 }

@@ -3,6 +3,7 @@
 pub mod fakes;
 pub mod foreign;
 pub mod local_store;
+pub mod network;
 pub mod pattern;
 pub mod server_store;
 pub mod suite;

@@ -49,6 +49,7 @@ fn every_case_stands_in_its_table() {
     check("local_store", names(onsync_testkit::local_store::suite()), 40);
     check("server_store", names(onsync_testkit::server_store::suite()), 30);
     check("transport", names(onsync_testkit::transport::suite()), 15);
+    check("network", names(onsync_testkit::network::suite()), 10);
     check("pattern", names(onsync_testkit::pattern::suite()), 20);
 }
 

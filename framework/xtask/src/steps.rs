@@ -149,11 +149,22 @@ fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
+/// What an app in a browser may hold besides the patterns.
+const IN_THE_BROWSER: [&str; 5] = [
+    "onsync-core",
+    "onsync-engine",
+    "onsync-network-browser",
+    "onsync-network-manual",
+    "onsync-network-probe",
+];
+
 fn wasm_check(patterns: &[String]) -> Vec<String> {
     let mut words = owned(&["check", "--target", WASM, "--no-default-features"]);
-    let crates = ["onsync-core", "onsync-engine"].map(str::to_owned);
-    for name in crates.iter().chain(patterns) {
-        words.extend(["--package".to_owned(), name.clone()]);
+    for name in IN_THE_BROWSER
+        .into_iter()
+        .chain(patterns.iter().map(String::as_str))
+    {
+        words.extend(owned(&["--package", name]));
     }
     words
 }
@@ -270,10 +281,10 @@ mod tests {
     }
 
     #[test]
-    fn every_pattern_is_checked_for_the_browser() {
+    fn every_pattern_and_the_browsers_adapters_are_checked_for_the_browser() {
         let line = line(&steps(&situation(true, false)), "wasm32");
         assert!(line.contains("--target wasm32-unknown-unknown"), "{line}");
-        for name in ["onsync-core", "onsync-engine", "onsync-pattern-read-only"] {
+        for name in IN_THE_BROWSER.into_iter().chain(["onsync-pattern-read-only"]) {
             assert!(line.contains(&format!("--package {name}")), "{line}");
         }
     }

@@ -389,9 +389,12 @@ impl App {
         self.inner.core.lifecycle.credentials_changed();
     }
 
-    /// Tells OnSync what the network does, where the app's host knows it.
+    /// Tells OnSync how the network is, where the app or the device it runs on knows it.
+    ///
+    /// A monitor that goes by it, such as one the app feeds, keeps it. Others hear of it and look for themselves; then it holds until
+    /// they see a change.
     pub fn network_changed(&self, network: NetworkStatus) {
-        self.inner.core.lifecycle.network_changed(network);
+        self.inner.core.lifecycle.network_told(network);
     }
 
     /// What is synced.

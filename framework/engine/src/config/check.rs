@@ -21,12 +21,17 @@ fn walk(table: &Node, path: &mut Vec<String>, places: &Places) -> Result<()> {
         path.push(name.clone());
         let (names, own) = below(path);
         let is_inner = own || !names.is_empty();
+        let is_table = matches!(value, Node::Table(_));
         match find(path) {
-            Some(info) if !(is_inner && matches!(value, Node::Table(_))) => {
+            // A text among tables of adapters' own names is a key written wrongly.
+            Some(info) if info.kind == Kind::Options && info.path.ends_with('*') && !is_table => {
+                return Err(unknown_key(path, places));
+            }
+            Some(info) if !(is_inner && is_table) => {
                 check_value(info.kind, value, path, places)?;
             }
             None if !is_inner => return Err(unknown_key(path, places)),
-            _ if matches!(value, Node::Table(_)) => walk(value, path, places)?,
+            _ if is_table => walk(value, path, places)?,
             _ => return Err(wrong_type("a table", value, path, places)),
         }
         path.pop();

@@ -34,8 +34,8 @@ mod triggers;
 
 pub use keys::{KEYS, KeyInfo, Kind, Place};
 pub use settings::{
-    Authentication, BudgetSettings, ContextSettings, LimitSettings, NetworkSettings, RetrySettings, Secret,
-    ServerSettings, StoreSettings, TransportSettings, TriggerSettings, fill_secrets,
+    ASSUMED, Authentication, BudgetSettings, ContextSettings, LimitSettings, NetworkSettings, RetrySettings,
+    Secret, ServerSettings, StoreSettings, TransportSettings, TriggerSettings, fill_secrets,
 };
 
 use node::Node;
@@ -125,9 +125,7 @@ impl Config {
         Ok(Self {
             transport: transport(&reader)?,
             store: store(&reader)?,
-            network: NetworkSettings {
-                kind: reader.text(&["network", "kind"]).unwrap_or_default(),
-            },
+            network: network(&reader),
             triggers: triggers::triggers(&reader)?,
             retry: retry(&reader)?,
             contexts,
@@ -237,6 +235,22 @@ fn duration(reader: &Reader<'_>, path: &[&str]) -> Result<Duration> {
         })
 }
 
+fn network(reader: &Reader<'_>) -> NetworkSettings {
+    let names = reader
+        .names(&["network"])
+        .into_iter()
+        .filter(|name| name != "kind");
+    NetworkSettings {
+        kind: reader.text(&["network", "kind"]).unwrap_or_default(),
+        options: names
+            .map(|name| {
+                let options = reader.options(&["network", &name]);
+                (name, options)
+            })
+            .collect(),
+    }
+}
+
 fn retry(reader: &Reader<'_>) -> Result<RetrySettings> {
     let at = |key: &'static str| ["retry", key];
     let (interval, cap) = (
@@ -272,6 +286,7 @@ fn contexts(reader: &Reader<'_>) -> Result<BTreeMap<String, ContextSettings>> {
             discard_pending: reader.boolean(&at("discard_pending")),
             parameters: reader.texts(&at("parameters")),
             budget: triggers::budget(reader, &name)?,
+            not_on_metered: reader.boolean(&at("not_on_metered")),
         };
         contexts.insert(name, settings);
     }

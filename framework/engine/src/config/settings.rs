@@ -3,6 +3,7 @@
 use onsync_core::handler::{Selection, SyncDirection};
 use onsync_core::{Error, Result};
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A secret by the name of the environment variable that holds it. The secret itself is never kept.
@@ -134,9 +135,14 @@ impl StoreSettings {
 /// `[network]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkSettings {
-    /// The monitor's name; `assumed` for none.
+    /// The monitor's name, or several joined by `+`; [`ASSUMED`] for none.
     pub kind: String,
+    /// The tables of the monitors' own, by their names.
+    pub options: BTreeMap<String, serde_json::Value>,
 }
+
+/// The word that stands for no network monitor: the network is taken for granted, and failures tell.
+pub const ASSUMED: &str = "assumed";
 
 /// `[triggers]`: what starts a run by itself, each with the context to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -215,6 +221,8 @@ pub struct ContextSettings {
     pub parameters: Vec<String>,
     /// How much one run may do.
     pub budget: BudgetSettings,
+    /// Whether it waits for a network that costs nothing by volume.
+    pub not_on_metered: bool,
 }
 
 /// `[limits]` and `[bin]`

@@ -1,6 +1,6 @@
 //! Asking for a run: what is refused at once, and what goes into the queue.
 
-use super::handle::SyncHandle;
+use super::handle::{Held, SyncHandle};
 use super::queue::{Request, Waiter, What};
 use super::triggers::{Cause, Occasion};
 use super::{Lifecycle, closed};
@@ -89,6 +89,7 @@ impl Lifecycle {
             cause: manner.cause,
             ends_waits: manner.ends_waits,
             failures: 0,
+            not_on_metered: settings.not_on_metered,
             waiters: vec![Waiter {
                 sender,
                 once: manner.once,
@@ -97,11 +98,13 @@ impl Lifecycle {
         let mut state = self.state();
         state.guard.check(context, now)?;
         state.queue.ask(request, settings.discard_pending)?;
+        let held = (settings.not_on_metered && state.queue.is_metered()).then_some(Held::Metered);
         drop(state);
         self.bell.notify_one();
         Ok(SyncHandle {
             runtime: self.runtime.clone(),
             deadline,
+            held,
             outcome: receiver,
         })
     }

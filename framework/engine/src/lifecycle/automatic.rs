@@ -8,6 +8,7 @@ use crate::observed::Changes;
 use crate::time::sleep_until;
 use futures_util::future::{Either, select};
 use onsync_core::handler::Parameters;
+use onsync_core::network::NetworkNews;
 use onsync_core::{Error, Result};
 use std::pin::pin;
 use std::sync::atomic::Ordering;
@@ -35,6 +36,10 @@ impl Lifecycle {
 
     /// Something happened that may start a run.
     pub(crate) fn happened(&self, occasion: Occasion) {
+        if occasion == Occasion::Resume {
+            // The device may have slept through a change.
+            self.note(NetworkNews::LookAgain);
+        }
         self.triggers().happened(occasion, self.runtime.elapsed());
         self.trigger_bell.notify_one();
     }

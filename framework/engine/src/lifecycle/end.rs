@@ -7,6 +7,7 @@ use super::retry::{self, Next};
 use crate::status::LastError;
 use crate::sync::Step;
 use onsync_core::handler::{Event, Summary, SyncDirection};
+use onsync_core::network::NetworkNews;
 use onsync_core::value::Timestamp;
 use onsync_core::{Error, ErrorKind};
 use std::time::Duration;
@@ -14,6 +15,9 @@ use std::time::Duration;
 impl Lifecycle {
     pub(super) fn completed(&self, request: Request, summary: Summary) {
         self.state().queue.reached();
+        if summary.requests > 0 {
+            self.note(NetworkNews::ServerReached);
+        }
         let up_to_date = self.up_to_date_as_of();
         let context = request.what.context.clone();
         let event = Event::OnSyncComplete {
@@ -52,6 +56,9 @@ impl Lifecycle {
             Next::After(wait) => Some(wait),
             Next::Fail | Next::AwaitCredentials => None,
         };
+        if error.kind() == ErrorKind::Offline {
+            self.note(NetworkNews::ServerMissed);
+        }
         self.tell_error(&request.what.context, &error, wait);
         match next {
             Next::Fail => request.end(&Outcome::Failed(error)),

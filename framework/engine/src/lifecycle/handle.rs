@@ -44,14 +44,27 @@ impl Outcome {
     }
 }
 
+/// What keeps a run from starting although it is its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// The network costs by volume, and the context is `not_on_metered`. It starts when there is another network.
+    Metered,
+}
+
 /// A run that was asked for. Dropping the handle does not stop the run.
 pub struct SyncHandle {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) deadline: Option<Duration>,
+    pub(crate) held: Option<Held>,
     pub(crate) outcome: oneshot::Receiver<Outcome>,
 }
 
 impl SyncHandle {
+    /// What kept the run from starting when it was asked for; none if it may start at its turn.
+    pub fn held(&self) -> Option<Held> {
+        self.held
+    }
+
     /// Waits for the end of the run.
     pub async fn outcome(self) -> Outcome {
         let time = pin!(sleep_until(self.runtime.as_ref(), self.deadline));

@@ -8,6 +8,7 @@ mod automatic;
 mod end;
 mod guard;
 mod handle;
+mod network;
 mod queue;
 mod retry;
 mod run;
@@ -16,7 +17,7 @@ mod steps;
 mod tests;
 mod triggers;
 
-pub use handle::{Outcome, SyncHandle};
+pub use handle::{Held, Outcome, SyncHandle};
 pub(crate) use steps::SyncSteps;
 pub(crate) use triggers::Occasion;
 
@@ -28,7 +29,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use guard::LoopGuard;
 use onsync_core::handler::{Event, OnSync, Summary, SyncRun as _};
-use onsync_core::network::NetworkStatus;
+use onsync_core::network::NetworkMonitor;
 use onsync_core::runtime::Runtime;
 use onsync_core::schema::Schema;
 use onsync_core::store::local::LocalStore;
@@ -60,6 +61,7 @@ pub(crate) struct Parts {
     pub(crate) transport_time_out: Duration,
     pub(crate) queue_limit: usize,
     pub(crate) handler: Option<Arc<dyn OnSync>>,
+    pub(crate) monitor: Option<Arc<dyn NetworkMonitor>>,
 }
 
 /// The queue and everything that acts on it.
@@ -75,6 +77,7 @@ pub(crate) struct Lifecycle {
     retry: RetrySettings,
     transport_time_out: Duration,
     handler: Option<Arc<dyn OnSync>>,
+    monitor: Option<Arc<dyn NetworkMonitor>>,
     state: Mutex<State>,
     bell: Notify,
     triggers: Mutex<Triggers>,
@@ -107,6 +110,8 @@ impl Lifecycle {
     pub(crate) fn new(parts: Parts) -> Result<Arc<Self>> {
         let mut order = parts.schema.parents_first()?;
         order.retain(|name| parts.schema.entity(name).is_ok_and(|entity| !entity.local));
+        let mut queue = Queue::new(parts.queue_limit);
+        queue.set_network(parts.hub.status().network);
         Ok(Arc::new(Self {
             runtime: parts.runtime,
             hub: parts.hub,
@@ -118,8 +123,9 @@ impl Lifecycle {
             retry: parts.retry,
             transport_time_out: parts.transport_time_out,
             handler: parts.handler,
+            monitor: parts.monitor,
             state: Mutex::new(State {
-                queue: Queue::new(parts.queue_limit),
+                queue,
                 guard: LoopGuard::default(),
                 budget: Budget::default(),
                 fetched: BTreeMap::new(),
@@ -141,17 +147,6 @@ impl Lifecycle {
     pub(crate) fn credentials_changed(&self) {
         self.state().queue.credentials_changed();
         self.hub.update(|status| status.needs_credentials = false);
-        self.bell.notify_one();
-    }
-
-    /// The network changed, as a monitor or the app says.
-    pub(crate) fn network_changed(&self, network: NetworkStatus) {
-        if self.hub.status().network == network {
-            return;
-        }
-        self.state().queue.set_offline(!network.online);
-        self.note_network(network.online);
-        self.hub.tell(&Event::NetworkStatusChanged(network), |_| {});
         self.bell.notify_one();
     }
 
@@ -199,12 +194,14 @@ impl Lifecycle {
     }
 
     fn show_queue(&self) {
-        let (queued, needs_credentials) = {
+        let (queued, metered, needs_credentials) = {
             let state = self.state();
-            (state.queue.len(), state.queue.needs_credentials())
+            let queue = &state.queue;
+            (queue.len(), queue.held_by_metered(), queue.needs_credentials())
         };
         self.hub.update(|status| {
             status.queued = queued;
+            status.held_by_metered = metered;
             status.needs_credentials = needs_credentials;
         });
     }

@@ -6,6 +6,7 @@
 use super::handle::Outcome;
 use super::triggers::Cause;
 use onsync_core::handler::Parameters;
+use onsync_core::network::NetworkStatus;
 use onsync_core::{Error, Result};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub(crate) struct Request {
     pub(crate) ends_waits: bool,
     /// Attempts that failed since it was asked for.
     pub(crate) failures: u32,
+    /// Whether it waits while the network costs by volume.
+    pub(crate) not_on_metered: bool,
     pub(crate) waiters: Vec<Waiter>,
 }
 
@@ -92,6 +95,7 @@ pub(crate) struct Queue {
     parked: Vec<(Request, Wait)>,
     needs_credentials: bool,
     offline: bool,
+    metered: bool,
 }
 
 impl Queue {
@@ -102,6 +106,7 @@ impl Queue {
             parked: Vec::new(),
             needs_credentials: false,
             offline: false,
+            metered: false,
         }
     }
 
@@ -191,12 +196,26 @@ impl Queue {
         }
     }
 
-    /// The network came or went. When it comes, runs that wait for it are due.
-    pub(crate) fn set_offline(&mut self, offline: bool) {
-        self.offline = offline;
-        if !offline {
+    /// The network came, went, or is another one now. When it comes, runs that wait for it are due.
+    pub(crate) fn set_network(&mut self, network: NetworkStatus) {
+        self.offline = !network.online;
+        self.metered = network.is_metered();
+        if network.online {
             self.reached();
         }
+    }
+
+    pub(crate) fn is_metered(&self) -> bool {
+        self.metered
+    }
+
+    /// How many runs wait for a network that costs nothing by volume.
+    pub(crate) fn held_by_metered(&self) -> usize {
+        self.waiting.iter().filter(|request| self.holds(request)).count()
+    }
+
+    fn holds(&self, request: &Request) -> bool {
+        self.metered && request.not_on_metered
     }
 
     /// The server was reached: runs that wait for the network are due.
@@ -230,7 +249,8 @@ impl Queue {
         let next = if self.needs_credentials {
             None
         } else {
-            self.waiting.pop_front()
+            let free = self.waiting.iter().position(|request| !self.holds(request));
+            free.and_then(|index| self.waiting.remove(index))
         };
         if let Some(request) = next {
             return Turn::Run(request);

@@ -7,6 +7,7 @@ mod lossy;
 #[cfg(not(target_family = "wasm"))]
 mod runtime;
 
+pub use crate::network::scripted::ScriptedMonitor;
 pub use crate::transport::memory::MemoryTransport;
 pub use crate::transport::script::{Piece, Received, Reply, ScriptedServer};
 pub use dice::Dice;

@@ -6,6 +6,7 @@
 )]
 
 mod local_stores;
+mod monitors;
 mod patterns;
 mod server_stores;
 mod transports;

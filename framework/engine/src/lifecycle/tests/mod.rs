@@ -3,11 +3,13 @@
 mod automatic;
 #[path = "../../../tests/support/manual.rs"]
 mod manual;
+mod network;
 mod world;
 
 use super::*;
 use crate::events::Closure;
 use onsync_core::handler::{Parameters, Selection, SyncDirection, SyncRun};
+use onsync_core::network::NetworkStatus;
 use onsync_core::{ErrorKind, portable_async};
 use world::{Script, World, describe, seconds, transient};
 

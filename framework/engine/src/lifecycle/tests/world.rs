@@ -8,13 +8,14 @@ use crate::observed::Changes;
 use crate::sync::{Fence, Pending, Progress, ProgressSink, Step};
 use onsync_core::handler::{Event, OnSync, Parameters, Phase, Selection, Summary, SyncDirection};
 use onsync_core::memory::local::MemoryStore;
-use onsync_core::network::NetworkStatus;
+use onsync_core::network::{NetworkMonitor, NetworkNews, NetworkStatus};
 use onsync_core::runtime::Runtime;
 use onsync_core::schema::{Attribute, EntitySchema, Schema};
 use onsync_core::store::local::LocalStore;
 use onsync_core::value::ValueType;
 use onsync_core::{Error, Result, portable_async};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -70,12 +71,47 @@ impl SyncSteps for Fake {
     }
 }
 
+/// A network monitor that sees nothing and remembers the news it got.
+#[derive(Default)]
+pub(super) struct Monitor {
+    news: Mutex<Vec<NetworkNews>>,
+    goes_by_what_is_told: AtomicBool,
+}
+
+impl Monitor {
+    /// The news since the last call.
+    pub(super) fn news(&self) -> Vec<NetworkNews> {
+        std::mem::take(&mut self.news.lock().unwrap())
+    }
+
+    pub(super) fn go_by_what_is_told(&self) {
+        self.goes_by_what_is_told.store(true, Ordering::SeqCst);
+    }
+}
+
+#[portable_async]
+impl NetworkMonitor for Monitor {
+    fn current(&self) -> NetworkStatus {
+        NetworkStatus::assumed()
+    }
+
+    async fn changed(&self, _seen: NetworkStatus) -> NetworkStatus {
+        std::future::pending().await
+    }
+
+    fn note(&self, news: NetworkNews) -> bool {
+        self.news.lock().unwrap().push(news);
+        self.goes_by_what_is_told.load(Ordering::SeqCst)
+    }
+}
+
 pub(super) struct World {
     pub(super) runtime: ManualRuntime,
     pub(super) fake: Arc<Fake>,
     pub(super) store: Arc<dyn LocalStore>,
     pub(super) hub: Arc<Hub>,
     pub(super) lifecycle: Arc<Lifecycle>,
+    pub(super) monitor: Arc<Monitor>,
     pub(super) changes: Arc<Changes>,
     pub(super) events: Arc<Mutex<Vec<String>>>,
     _subscription: Subscription,
@@ -144,6 +180,13 @@ impl World {
             ("Online".to_owned(), settings(&["A", "B"], None, false)),
             ("Login".to_owned(), settings(&["B"], Some(60), false)),
             ("Fresh".to_owned(), settings(&["A"], None, true)),
+            (
+                "Photos".to_owned(),
+                ContextSettings {
+                    not_on_metered: true,
+                    ..settings(&["A"], None, false)
+                },
+            ),
         ]);
         let retry = RetrySettings {
             enabled: true,
@@ -152,6 +195,7 @@ impl World {
             cap: Duration::from_secs(300),
             attempts_per_hour: 60,
         };
+        let monitor = Arc::new(Monitor::default());
         let lifecycle = Lifecycle::new(Parts {
             runtime: shared.clone(),
             hub: hub.clone(),
@@ -164,6 +208,7 @@ impl World {
             transport_time_out: Duration::from_secs(30),
             queue_limit: 4,
             handler,
+            monitor: Some(monitor.clone()),
         })
         .unwrap();
         let changes = Arc::new(Changes::new());
@@ -175,6 +220,7 @@ impl World {
             store,
             hub,
             lifecycle,
+            monitor,
             changes,
             events,
             _subscription: subscription,
