@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::exit;
+use crate::lists::arguments::{Bin, Rejected};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -10,7 +11,9 @@ Examples:
   onsync add Customer Invoice --from shop.db     write entities from the tables of an existing database
   onsync serve                                   serve that database
   onsync sync                                    sync this device once
-  onsync status --json                           what waits, what was refused";
+  onsync status --json                           what waits, what was refused
+  onsync rejected list                           what the server refused, and why
+  onsync bin list                                values that lost, to restore";
 
 /// Offline data sync between a local database on a device and a server database.
 #[derive(Clone, Debug, Parser)]
@@ -53,6 +56,8 @@ pub(crate) enum Command {
     Serve(Serve),
     Sync(Sync),
     Status(Status),
+    Rejected(Rejected),
+    Bin(Bin),
     Generate(Generate),
     Demo(Demo),
 }

@@ -7,6 +7,7 @@ mod demo;
 mod exit;
 mod generate;
 mod init;
+mod lists;
 mod logging;
 mod open;
 mod progress;
@@ -67,6 +68,10 @@ fn dispatch(screen: Screen, registries: &Registries, arguments: &Arguments) -> e
         Command::Serve(serve) => in_background(serve::run(screen, registries, config, serve)),
         Command::Sync(sync) => in_background(sync::run(screen, registries, config, sync)),
         Command::Status(status) => in_background(status::run(screen, registries, config, status)),
+        Command::Rejected(rejected) => {
+            in_background(lists::rejected::run(screen, registries, config, rejected))
+        }
+        Command::Bin(bin) => in_background(lists::bin::run(screen, registries, config, bin)),
         Command::Generate(generate) => generate::run(screen, config, generate),
         Command::Demo(demo) => in_background(demo::run(screen, registries, demo)),
     }
@@ -133,14 +138,25 @@ mod tests {
             .filter(|name| name != "help")
             .collect();
         for name in names {
-            let Some(command) = program.find_subcommand_mut(&name) else {
-                continue;
-            };
-            let help = command.clone().term_width(100).render_long_help().to_string();
-            let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
-            let _ = write!(page, "\n## onsync {name}\n\n```text\n{}\n```\n", lines.join("\n"));
+            if let Some(command) = program.find_subcommand_mut(&name) {
+                write_help(&mut page, "##", &format!("onsync {name}"), command);
+            }
         }
         page
+    }
+
+    /// The help of a command and of the commands below it.
+    fn write_help(page: &mut String, level: &str, name: &str, command: &clap::Command) {
+        let help = command.clone().term_width(100).render_long_help().to_string();
+        let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
+        let _ = write!(page, "\n{level} {name}\n\n```text\n{}\n```\n", lines.join("\n"));
+        for below in command
+            .get_subcommands()
+            .filter(|below| below.get_name() != "help")
+        {
+            let name = format!("{name} {}", below.get_name());
+            write_help(page, &format!("{level}#"), &name, below);
+        }
     }
 
     #[test]

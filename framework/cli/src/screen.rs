@@ -45,6 +45,12 @@ impl Screen {
         self.terminal
     }
 
+    /// How many columns there are, where somebody sees them.
+    pub(crate) fn width(self) -> Option<usize> {
+        let (_, columns) = console::Term::stdout().size_checked().filter(|_| self.terminal)?;
+        Some(usize::from(columns))
+    }
+
     /// Whether stderr is shown in colour.
     pub(crate) fn error_colour(self) -> bool {
         self.error_colour

@@ -148,6 +148,12 @@ fn show(screen: Screen, report: &Report, file: Option<&str>, list: bool) {
     } else if !report.rejected.is_empty() || !report.waiting.is_empty() {
         screen.line(format!("{} lists them", screen.cyan("onsync status --list")));
     }
+    if !report.rejected.is_empty() || !report.unknown.is_empty() {
+        screen.line(format!(
+            "{} to decide about them",
+            screen.cyan("onsync rejected list")
+        ));
+    }
 }
 
 fn show_lists(screen: Screen, report: &Report) {

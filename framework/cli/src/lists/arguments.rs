@@ -1,0 +1,140 @@
+//! The command line of the lists.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+const REJECTED_EXAMPLES: &str = "\
+A refused change stays visible on this device and is not sent again by itself. It ends in one of three ways: edit the record
+(with plain SQL or in the app), and the edit is sent in its place; `retry` it, when the reason has gone; or `discard` it.
+Discarded values go to the bin.
+
+Examples:
+  onsync rejected list                           what was refused, why, and how much waits because of it
+  onsync rejected show 12                        one of them with its values and everything that is held
+  onsync rejected retry 12 && onsync sync        send it again as it is
+  onsync rejected discard 12 --dry-run           what would be discarded";
+
+/// Changes the server refused, and changes that may have been applied: list, send again, discard
+#[derive(Clone, Debug, Args)]
+#[command(after_help = REJECTED_EXAMPLES)]
+pub(crate) struct Rejected {
+    #[command(subcommand)]
+    pub(crate) action: RejectedAction,
+}
+
+/// What to do with rejected changes.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum RejectedAction {
+    /// What was refused and why, oldest first
+    List {
+        /// At most so many
+        #[arg(long, value_name = "COUNT", default_value_t = 100)]
+        limit: usize,
+    },
+    /// One of them, with the values sent and every record that is held because of it
+    Show {
+        /// The number in the list
+        number: u64,
+    },
+    /// Let the next sync send them again as they are
+    Retry {
+        /// Numbers in the list
+        #[arg(required_unless_present = "all", value_name = "NUMBER")]
+        numbers: Vec<u64>,
+        /// All of them, but those that may have been applied
+        #[arg(long, conflicts_with = "numbers")]
+        all: bool,
+    },
+    /// Give them up: records are as the server has them, those made here leave, values go to the bin
+    Discard {
+        /// Numbers in the list
+        #[arg(required = true, value_name = "NUMBER")]
+        numbers: Vec<u64>,
+        /// Only show what would be discarded
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+const BIN_EXAMPLES: &str = "\
+The device's bin holds what lost here: overwritten, discarded, refused because the record was gone, or out of scope while edited.
+The server's bin (--server) holds what a device's change replaced or removed without having seen it. Both keep values
+for `bin.keep` and up to `bin.max_bytes`. An id may be shortened to its end, as the list does.
+
+Examples:
+  onsync bin list --entity Visit --since 2d      what lost in the last two days
+  onsync bin show 5f3a9c01                       all values of one entry
+  onsync bin restore 5f3a9c01 && onsync sync     write them back, and send them
+  onsync bin list --server                       on the server: what devices overwrote unseen
+  onsync bin empty --since 2026-01-01 --yes      remove for good";
+
+/// Values that lost: list, restore, remove
+#[derive(Clone, Debug, Args)]
+#[command(after_help = BIN_EXAMPLES)]
+pub(crate) struct Bin {
+    /// The server's bin, not the device's; reads onsync.server.toml and opens the database
+    #[arg(long, global = true)]
+    pub(crate) server: bool,
+    #[command(subcommand)]
+    pub(crate) action: BinAction,
+}
+
+/// What to do with a bin.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum BinAction {
+    /// What is in it, oldest first
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        /// At most so many
+        #[arg(long, value_name = "COUNT", default_value_t = 100)]
+        limit: usize,
+    },
+    /// One entry with all its values, beside what is there now
+    Show {
+        /// The entry's id, or the end of it
+        id: String,
+    },
+    /// Write the values back and take the entries out of the bin
+    Restore {
+        /// Ids of entries, or the ends of them
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+    /// Remove entries for good
+    Empty {
+        #[command(flatten)]
+        filter: Filter,
+        /// Really do it; without it, only say how many it would be
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Which entries are meant.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Filter {
+    /// Of this entity alone
+    #[arg(long, value_name = "NAME")]
+    pub(crate) entity: Option<String>,
+    /// For this reason alone; on the server every value was overwritten or deleted
+    #[arg(long, value_enum)]
+    pub(crate) reason: Option<Reason>,
+    /// Put there since then: `2026-11-22`, `2026-11-22T08:00:00Z`, or so long ago as `2h`, `3 days`
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<String>,
+}
+
+/// Why values are in the bin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Reason {
+    /// replaced by another change
+    Overwritten,
+    /// discarded by a person, the app or a resolver
+    Discarded,
+    /// the record was deleted on the server
+    Gone,
+    /// the record left what the user may see
+    LeftScope,
+    /// a read-only entity was edited, and the record arrived again
+    ReadOnly,
+}
