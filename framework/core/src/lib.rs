@@ -17,6 +17,7 @@ pub mod policy;
 pub mod query;
 pub mod record;
 pub mod registry;
+pub mod resolvers;
 pub mod rows;
 pub mod runtime;
 pub mod schema;

@@ -98,6 +98,29 @@ pub enum ConflictKind {
     CreateCreate,
 }
 
+impl ConflictKind {
+    /// The kind that follows from which sides have the record. With neither side there is nothing to decide; the answer is that of a
+    /// record deleted there.
+    pub fn of(base: bool, mine: bool, theirs: bool) -> Self {
+        match (base, mine, theirs) {
+            (_, false, true) => Self::DeleteUpdate,
+            (_, _, false) => Self::UpdateDelete,
+            (true, true, true) => Self::UpdateUpdate,
+            (false, true, true) => Self::CreateCreate,
+        }
+    }
+
+    /// The name in logs and for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UpdateUpdate => "update/update",
+            Self::UpdateDelete => "update/delete",
+            Self::DeleteUpdate => "delete/update",
+            Self::CreateCreate => "create/create",
+        }
+    }
+}
+
 /// What became of one mutation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

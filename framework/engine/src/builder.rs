@@ -14,6 +14,7 @@ use onsync_core::network::{NetworkMonitor, NetworkStatus};
 use onsync_core::pattern::{Direction, SyncPattern};
 use onsync_core::platform::{MaybeSend, MaybeSync};
 use onsync_core::registry::Registry;
+use onsync_core::resolvers::MANUAL;
 use onsync_core::runtime::Runtime;
 use onsync_core::schema::{LocalEdits, Schema};
 use onsync_core::store::local::LocalStore;
@@ -77,6 +78,14 @@ impl Registries {
     /// `duplicate_plugin`.
     pub fn pattern(&mut self, pattern: impl SyncPattern + 'static) -> Result<()> {
         self.patterns.register(pattern.name(), Arc::new(pattern))
+    }
+
+    /// Adds a conflict resolver under its own name.
+    ///
+    /// # Errors
+    /// `duplicate_plugin`.
+    pub fn resolver(&mut self, resolver: impl ConflictResolver + 'static) -> Result<()> {
+        self.resolvers.register(resolver.name(), Arc::new(resolver))
     }
 
     /// Adds a store.
@@ -184,6 +193,15 @@ impl OnSyncBuilder {
         Ok(self)
     }
 
+    /// Adds a conflict resolver.
+    ///
+    /// # Errors
+    /// `duplicate_plugin`.
+    pub fn resolver(mut self, resolver: impl ConflictResolver + 'static) -> Result<Self> {
+        self.registries.resolver(resolver)?;
+        Ok(self)
+    }
+
     /// The store.
     #[must_use]
     pub fn store(mut self, store: Arc<dyn LocalStore>) -> Self {
@@ -234,6 +252,7 @@ impl OnSyncBuilder {
     pub async fn build(self) -> Result<App> {
         let config = &self.config;
         let (schema, patterns) = patterns(config, &self.registries)?;
+        let resolvers = resolvers(config, &self.registries)?;
         config.refuse_later_keys()?;
         if self.monitor.is_none() {
             self.registries.check_network(config)?;
@@ -282,6 +301,7 @@ impl OnSyncBuilder {
             limits(config),
         );
         syncer.credentials = self.credentials;
+        syncer.resolvers = Arc::new(resolvers);
         let lifecycle = Lifecycle::new(Parts {
             runtime: runtime.clone(),
             hub: hub.clone(),
@@ -369,10 +389,6 @@ fn patterns(config: &Config, registries: &Registries) -> Result<(Schema, Pattern
     for entity in schema.entities.iter_mut().filter(|entity| !entity.local) {
         let path = ["entities", &entity.name, "pattern"];
         let pattern = config.look_up(&registries.patterns, &entity.pattern, &path)?;
-        let path = ["entities", &entity.name, "resolver"];
-        if let Some(resolver) = config.text_at(&path).filter(|resolver| resolver != "manual") {
-            config.look_up(&registries.resolvers, &resolver, &path)?;
-        }
         entity.refuse_local_writes =
             pattern.direction() == Direction::ReadOnly && entity.local_edits == LocalEdits::Refuse;
         patterns.insert(entity.name.clone(), pattern.clone());
@@ -380,11 +396,32 @@ fn patterns(config: &Config, registries: &Registries) -> Result<(Schema, Pattern
     Ok((schema, patterns))
 }
 
+/// Resolvers by entity.
+type Resolvers = BTreeMap<String, Arc<dyn ConflictResolver>>;
+
+/// The resolver that each entity names; `manual` needs none.
+fn resolvers(config: &Config, registries: &Registries) -> Result<Resolvers> {
+    let mut resolvers = Resolvers::new();
+    for entity in config.schema.entities.iter().filter(|entity| !entity.local) {
+        let path = ["entities", &entity.name, "resolver"];
+        let Some(name) = config.text_at(&path).filter(|name| name != MANUAL) else {
+            continue;
+        };
+        let resolver = config.look_up(&registries.resolvers, &name, &path)?;
+        resolver
+            .check(entity)
+            .map_err(|error| error.at(config.place_of(&path)))?;
+        resolvers.insert(entity.name.clone(), resolver.clone());
+    }
+    Ok(resolvers)
+}
+
 fn limits(config: &Config) -> Limits {
     Limits {
         page_rows: config.store.page_rows,
         page_bytes: config.store.page_bytes,
         max_request_bytes: config.limits.max_request_bytes,
+        max_record_bytes: config.limits.max_record_bytes,
         refresh_limit: config.limits.refresh_limit,
         bin_keep: config.limits.bin_keep,
         bin_bytes: config.limits.bin_bytes,

@@ -106,6 +106,11 @@ struct ObservedTransaction {
 }
 
 impl ObservedTransaction {
+    /// What the app resolves is to be sent.
+    fn touch_area(&mut self, area: &str) {
+        self.travels |= area == crate::sync::CONFLICT_AREA;
+    }
+
     fn touch(&mut self, entity: &EntitySchema) {
         if !self.touched.contains(&entity.name) {
             self.touched.insert(entity.name.clone());
@@ -194,10 +199,12 @@ impl LocalTransaction for ObservedTransaction {
     }
 
     async fn area_put(&mut self, area: &str, key: &[u8], value: &[u8]) -> Result<()> {
+        self.touch_area(area);
         self.inner.area_put(area, key, value).await
     }
 
     async fn area_remove(&mut self, area: &str, key: &[u8]) -> Result<()> {
+        self.touch_area(area);
         self.inner.area_remove(area, key).await
     }
 

@@ -426,7 +426,7 @@ fn building_refuses_what_nobody_registered_or_a_later_version_brings() {
     );
     assert_eq!(build(&entity("resolver = \"x\"")).code(), "unknown_plugin");
     assert_eq!(
-        build(&entity("on_pending_conflicts = \"continue\"")).code(),
+        build(&entity("offline_edits = \"refuse\"")).code(),
         "not_yet_supported"
     );
     let network = build(&entity("[network]\nkind = \"os+probe\""));

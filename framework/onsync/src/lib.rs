@@ -8,11 +8,11 @@ pub mod server;
 pub use open::{FixedToken, anchor, builder, open, open_config};
 pub use plugins::registries;
 
-pub use onsync_core::conflict::{Conflict, ConflictResolver, Resolution};
+pub use onsync_core::conflict::{Conflict, ConflictAttribute, ConflictResolver, Resolution};
 pub use onsync_core::handler::{
     Event, OnSync, Parameters, Phase, Selection, Summary, SyncDirection, SyncListener, SyncRun,
 };
-pub use onsync_core::mutation::{BinReason, MutationKind, Rejection};
+pub use onsync_core::mutation::{BinReason, ConflictKind, MutationKind, Rejection};
 pub use onsync_core::network::{NetworkKind, NetworkMonitor, NetworkNews, NetworkStatus, OfflineReason};
 pub use onsync_core::pattern::SyncPattern;
 pub use onsync_core::query::{Comparison, Order, Query};
@@ -21,7 +21,8 @@ pub use onsync_core::store::local::{LocalStore, RecordState};
 pub use onsync_core::transport::{Credentials, CredentialsProvider, Transport};
 pub use onsync_core::{Entity, Error, ErrorKind, Fields, Key, Result, Value, ValueType};
 pub use onsync_engine::sync::{
-    BinEntry, BinFilter, Discarded, DiscardedRecord, Fetched, HeldRecord, RejectedChange, RejectedEntry,
+    BinEntry, BinFilter, Discarded, DiscardedRecord, Fetched, HeldRecord, OpenConflict, RejectedChange,
+    RejectedEntry,
 };
 pub use onsync_engine::*;
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// let registries = onsync::registries();
 /// # #[cfg(feature = "patterns")] {
 /// let names: Vec<&str> = registries.patterns.names().collect();
-/// assert_eq!(names, ["read-only", "read-only-optimized", "read-write-last-write-wins"]);
+/// assert!(names.contains(&"read-write-conflict-detection"));
 /// # }
 /// ```
 #[expect(
@@ -41,6 +41,10 @@ fn fill(registries: &mut Registries) -> Result<()> {
         registries.pattern(onsync_pattern_read_only::ReadOnly)?;
         registries.pattern(onsync_pattern_read_only_optimized::ReadOnlyOptimized)?;
         registries.pattern(onsync_pattern_read_write_last_write_wins::LastWriteWins)?;
+        registries.pattern(onsync_pattern_read_write_conflict_detection::ConflictDetection)?;
+    }
+    for resolver in onsync_core::resolvers::all() {
+        registries.resolvers.register(resolver.name(), resolver)?;
     }
     registries.store("memory", memory)?;
     #[cfg(feature = "sqlite")]

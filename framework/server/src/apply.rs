@@ -29,6 +29,8 @@ pub(crate) struct Applied {
 struct Effect {
     outcome: Outcome,
     key: Option<Key>,
+    /// The record that it was decided about without effect: a repetition is answered with it as it is then.
+    about: Option<Key>,
     /// The version of the record that the device has as soon as it reads the outcome, if that is certain.
     held: Option<Version>,
 }
@@ -38,6 +40,7 @@ impl Effect {
         Self {
             outcome,
             key: None,
+            about: None,
             held: None,
         }
     }
@@ -73,7 +76,7 @@ impl Batch<'_> {
         let receipt = match as_opened {
             true => opened,
             false => {
-                let key = effect.key.clone().or(opened.key);
+                let key = effect.key.clone().or(effect.about).or(opened.key);
                 self.receipt(item, key, &effect.outcome)
             }
         };
@@ -91,43 +94,11 @@ impl Batch<'_> {
     }
 
     /// What hooks are told; nothing where there are none.
-    fn effect(&self, item: &Item, key: Key) -> Option<AppliedMutation> {
+    pub(crate) fn effect(&self, item: &Item, key: Key) -> Option<AppliedMutation> {
         (!self.server.hooks.is_empty()).then(|| AppliedMutation {
             mutation: item.mutation.clone(),
             principal: self.principal.clone(),
             key,
-        })
-    }
-
-    /// A mutation that has a receipt: its outcome again, with the record as it is now.
-    pub(crate) async fn repeated(
-        &self,
-        transaction: &mut dyn ServerTransaction,
-        item: &Item,
-        target: &Target,
-    ) -> Result<Applied> {
-        let found = receipt::find(transaction, item.mutation.id).await?;
-        let Some(receipt) = found.filter(|receipt| receipt.is_of(self.principal, item)) else {
-            return Ok(answered(reused(), true));
-        };
-        let Outcome::Applied { key, .. } = receipt.outcome else {
-            return Ok(answered(receipt.outcome, false));
-        };
-        let Some(record) = receipt.key else {
-            return Ok(answered(applied(key), false));
-        };
-        let entity = &target.served.entity;
-        let current = transaction
-            .get(entity, &target.served.attributes, &record)
-            .await?
-            .filter(|current| self.server.authorizer.may_see(self.principal, entity, current));
-        let gone = current.is_none() && item.mutation.kind != MutationKind::Delete;
-        let stored = current.map(|current| stored(target, &record, &current));
-        Ok(Applied {
-            outcome: Outcome::Applied { key, stored, gone },
-            new: false,
-            effect: self.effect(item, record),
-            settled: None,
         })
     }
 
@@ -168,16 +139,27 @@ impl Batch<'_> {
         let base_is_current = version.is_some() && version == prepared.mutation.base_version;
         match verdict {
             Verdict::Nothing => Ok(Effect {
-                outcome: applied(None),
+                // Based on another version, the device lacks what else is there, and its next change would be refused.
+                outcome: Outcome::Applied {
+                    key: None,
+                    stored: record().filter(|_| version != prepared.mutation.base_version),
+                    gone: false,
+                },
                 key: prepared.key,
+                about: None,
                 held: None,
             }),
             Verdict::Gone => Ok(Effect::nothing(Outcome::Gone)),
             Verdict::Reject(rejection) => Err(Stop::Refuse(rejection)),
-            Verdict::Conflict(kind) => Ok(Effect::nothing(Outcome::Conflict {
-                kind,
-                theirs: record(),
-            })),
+            Verdict::Conflict(kind) => Ok(Effect {
+                outcome: Outcome::Conflict {
+                    kind,
+                    theirs: record(),
+                },
+                key: None,
+                about: prepared.key,
+                held: None,
+            }),
             Verdict::Insert => self.insert(transaction, target, prepared).await,
             Verdict::Update(fields) => {
                 self.update(transaction, target, prepared, current, fields, base_is_current)
@@ -219,6 +201,7 @@ impl Batch<'_> {
                 stored,
             },
             key: Some(key),
+            about: None,
             held: None,
         })
     }
@@ -279,6 +262,7 @@ impl Batch<'_> {
                 gone: after.is_none(),
             },
             key: Some(key),
+            about: None,
             held,
         })
     }
@@ -303,6 +287,7 @@ impl Batch<'_> {
         Ok(Effect {
             outcome: applied(None),
             key: prepared.key,
+            about: None,
             held: None,
         })
     }
@@ -392,7 +377,7 @@ fn may_change(target: &Target, name: &str) -> bool {
         .is_some_and(|index| target.columns.contains(&index) && !entity.is_key(index))
 }
 
-fn answered(outcome: Outcome, new: bool) -> Applied {
+pub(crate) fn answered(outcome: Outcome, new: bool) -> Applied {
     Applied {
         outcome,
         new,
@@ -401,20 +386,12 @@ fn answered(outcome: Outcome, new: bool) -> Applied {
     }
 }
 
-fn applied(key: Option<Key>) -> Outcome {
+pub(crate) fn applied(key: Option<Key>) -> Outcome {
     Outcome::Applied {
         key,
         stored: None,
         gone: false,
     }
-}
-
-/// The answer to an id that names another mutation, or another user's.
-pub(crate) fn reused() -> Outcome {
-    Outcome::rejected(
-        "mutation_id_reused",
-        "this mutation id was used for something else; cut the change again under a new one",
-    )
 }
 
 fn named_key(item: &Item) -> Option<Key> {
@@ -432,7 +409,7 @@ fn version(target: &Target, seen: &Fields) -> Version {
     Version::of(attributes.map(|attribute| (attribute.name.as_str(), seen.value(&attribute.name))))
 }
 
-fn stored(target: &Target, key: &Key, record: &Fields) -> ServerRecord {
+pub(crate) fn stored(target: &Target, key: &Key, record: &Fields) -> ServerRecord {
     ServerRecord {
         key: key.clone(),
         fields: project(&target.served.entity, &target.columns, record),

@@ -1,10 +1,11 @@
 //! A request's mutations: tried as one transaction, halved on failure until the culprit stands alone.
 
-use crate::apply::{Applied, reused};
+use crate::apply::Applied;
 use crate::echo::Echo;
 use crate::held::Held;
 use crate::order::{Unit, units};
 use crate::receipt::{self, Owner};
+use crate::repeat::reused;
 use crate::request::{Item, Request, Target};
 use crate::server::Inner;
 use onsync_core::error::{Error, ErrorKind, Result};

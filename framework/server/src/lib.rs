@@ -21,6 +21,7 @@ mod order;
 mod prepare;
 mod random;
 mod receipt;
+mod repeat;
 mod request;
 mod server;
 mod service;

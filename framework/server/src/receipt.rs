@@ -105,6 +105,10 @@ fn without_record(outcome: &Outcome) -> Outcome {
             stored: None,
             gone: *gone,
         },
+        Outcome::Conflict { kind, .. } => Outcome::Conflict {
+            kind: *kind,
+            theirs: None,
+        },
         other => other.clone(),
     }
 }

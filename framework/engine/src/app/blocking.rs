@@ -2,7 +2,8 @@
 
 use super::{App, Transaction};
 use crate::runtime::block_on;
-use crate::sync::{BinEntry, BinFilter, DiscardedRecord, RejectedChange};
+use crate::sync::{BinEntry, BinFilter, DiscardedRecord, OpenConflict, RejectedChange};
+use onsync_core::conflict::Resolution;
 use onsync_core::handler::Parameters;
 use onsync_core::query::Query;
 use onsync_core::store::local::RecordState;
@@ -55,6 +56,9 @@ impl Blocking {
         bin_entry(id: Uuid) -> BinEntry;
         restore(id: Uuid) -> Key;
         empty_bin(filter: impl Into<BinFilter>) -> u64;
+        conflicts(entity: Option<&str>, limit: usize) -> Vec<OpenConflict>;
+        conflict(entity: &str, key: impl Into<Key>) -> Option<OpenConflict>;
+        resolve_conflict(entity: &str, key: impl Into<Key>, resolution: Resolution) -> Key;
     }
 
     /// Asks for a sync and waits for its end.
@@ -107,6 +111,7 @@ impl BlockingTransaction<'_> {
         delete(entity: &str, key: impl Into<Key>) -> bool;
         get(entity: &str, key: impl Into<Key>) -> Option<Fields>;
         query(query: Query) -> Vec<Fields>;
+        resolve_conflict(entity: &str, key: impl Into<Key>, resolution: Resolution) -> Key;
     }
 }
 

@@ -1,7 +1,40 @@
 //! The handle to an open app: records, queries, syncing, status.
 
+/// Runs one write in a transaction of its own on the background runtime.
+macro_rules! write {
+    ($app:expr, |$tx:ident, $records:ident| $work:expr) => {{
+        within::check()?;
+        let core = &$app.inner.core;
+        core.lifecycle.writing();
+        let (store, $records) = (core.store.clone(), core.records.clone());
+        core.run(async move {
+            let mut transaction = store.begin(Access::App).await?;
+            let $tx = transaction.as_mut();
+            let result = $work;
+            transaction.commit().await?;
+            Ok(result)
+        })
+        .await
+    }};
+}
+
+/// Runs one read on the background runtime.
+macro_rules! read {
+    ($app:expr, |$tx:ident, $records:ident| $work:expr) => {{
+        let core = &$app.inner.core;
+        let (store, $records) = (core.store.clone(), core.records.clone());
+        core.run(async move {
+            let mut transaction = store.begin(Access::Read).await?;
+            let $tx = transaction.as_mut();
+            $work
+        })
+        .await
+    }};
+}
+
 #[cfg(feature = "native")]
 mod blocking;
+mod conflicts;
 mod lists;
 mod live;
 mod records;
@@ -99,38 +132,6 @@ impl Drop for Guarded {
     fn drop(&mut self) {
         self.core.lifecycle.close();
     }
-}
-
-/// Runs one write in a transaction of its own on the background runtime.
-macro_rules! write {
-    ($app:expr, |$tx:ident, $records:ident| $work:expr) => {{
-        within::check()?;
-        let core = &$app.inner.core;
-        core.lifecycle.writing();
-        let (store, $records) = (core.store.clone(), core.records.clone());
-        core.run(async move {
-            let mut transaction = store.begin(Access::App).await?;
-            let $tx = transaction.as_mut();
-            let result = $work;
-            transaction.commit().await?;
-            Ok(result)
-        })
-        .await
-    }};
-}
-
-/// Runs one read on the background runtime.
-macro_rules! read {
-    ($app:expr, |$tx:ident, $records:ident| $work:expr) => {{
-        let core = &$app.inner.core;
-        let (store, $records) = (core.store.clone(), core.records.clone());
-        core.run(async move {
-            let mut transaction = store.begin(Access::Read).await?;
-            let $tx = transaction.as_mut();
-            $work
-        })
-        .await
-    }};
 }
 
 impl App {

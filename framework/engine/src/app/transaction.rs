@@ -3,6 +3,7 @@
 
 use super::records::Records;
 use crate::lifecycle::closed;
+use onsync_core::conflict::Resolution;
 use onsync_core::platform::{BoxFuture, MaybeSend};
 use onsync_core::query::Query;
 use onsync_core::runtime::Runtime;
@@ -160,6 +161,23 @@ impl Transaction {
     pub async fn query(&mut self, query: Query) -> Result<Vec<Fields>> {
         self.job(move |tx, records| Box::pin(async move { records.query(tx, &query).await }))
             .await
+    }
+
+    /// As [`App::resolve_conflict`](super::App::resolve_conflict).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn resolve_conflict(
+        &mut self,
+        entity: &str,
+        key: impl Into<Key>,
+        resolution: Resolution,
+    ) -> Result<Key> {
+        let (entity, key) = (entity.to_owned(), key.into());
+        self.job(move |tx, records| {
+            Box::pin(async move { records.resolve(tx, &entity, &key, &resolution).await })
+        })
+        .await
     }
 
     /// Creates a typed record.

@@ -3,7 +3,9 @@
 use super::keys::find;
 use super::node::Node;
 use super::read::Reader;
-use onsync_core::schema::{Attribute, EntitySchema, Ids, LocalEdits, OnDelete, Relation, Schema, SoftDelete};
+use onsync_core::schema::{
+    Attribute, EntitySchema, Ids, LocalEdits, OnDelete, OnPendingConflicts, Relation, Schema, SoftDelete,
+};
 use onsync_core::value::ValueType;
 use onsync_core::{Error, Result, Value};
 
@@ -58,6 +60,10 @@ fn entity(reader: &Reader<'_>, name: &str) -> Result<EntitySchema> {
     }
     entity.indexes = reader.lists(&at("indexes"));
     entity.together = reader.lists(&at("together"));
+    entity.latest_by = reader.text(&at("latest_by"));
+    if reader.text(&at("on_pending_conflicts")).as_deref() == Some("continue") {
+        entity.on_pending_conflicts = OnPendingConflicts::Continue;
+    }
     entity.soft_delete = soft_delete(reader, name)?;
     Ok(entity)
 }

@@ -2,9 +2,10 @@
 
 use super::Lifecycle;
 use super::queue::What;
-use crate::sync::{Fence, Progress, Step, StepBudget};
+use crate::events::Hub;
+use crate::sync::{Fence, Progress, ProgressSink, Step, StepBudget};
 use onsync_core::handler::{Event, Parameters, Selection, Summary, SyncDirection, SyncRun};
-use onsync_core::{Error, Result, portable_async};
+use onsync_core::{Error, Key, Result, portable_async};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -70,25 +71,9 @@ impl SyncRun for ScopedRun<'_> {
             time_out: self.time_left(),
             budget: self.budget_left(),
         };
-        let hub = self.lifecycle.hub.clone();
-        let context = self.context.to_owned();
-        let sink = move |progress: Progress| {
-            let Progress {
-                entity,
-                phase,
-                done,
-                total,
-                bytes,
-            } = progress;
-            let event = Event::OnSyncProgress {
-                context: context.clone(),
-                entity,
-                phase,
-                done,
-                total,
-                bytes,
-            };
-            hub.tell(&event, |_| {});
+        let sink = Told {
+            hub: self.lifecycle.hub.clone(),
+            context: self.context.to_owned(),
         };
         let summary = self.lifecycle.steps.run(self.fence, &step, &sink).await?;
         self.lifecycle.note_step(&step, &summary);
@@ -101,6 +86,41 @@ impl SyncRun for ScopedRun<'_> {
 
     fn on_sync(&self, context: &str, parameters: &Parameters) -> Result<()> {
         self.lifecycle.ask(context, parameters, &self.ancestry).map(drop)
+    }
+}
+
+/// Makes events of what a step tells.
+struct Told {
+    hub: Arc<Hub>,
+    context: String,
+}
+
+impl ProgressSink for Told {
+    fn progress(&self, progress: Progress) {
+        let Progress {
+            entity,
+            phase,
+            done,
+            total,
+            bytes,
+        } = progress;
+        let event = Event::OnSyncProgress {
+            context: self.context.clone(),
+            entity,
+            phase,
+            done,
+            total,
+            bytes,
+        };
+        self.hub.tell(&event, |_| {});
+    }
+
+    fn conflict(&self, entity: &str, key: &Key) {
+        let event = Event::ConflictDetected {
+            entity: entity.to_owned(),
+            key: key.to_string(),
+        };
+        self.hub.tell(&event, |_| {});
     }
 }
 

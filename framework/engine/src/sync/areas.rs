@@ -21,8 +21,10 @@ pub(crate) const STAGE: &str = "stage";
 pub(crate) const REJECTED: &str = "rejected";
 /// Mutation number → [`RejectedEntry`](super::RejectedEntry): may have been applied.
 pub(crate) const UNKNOWN: &str = "unknown";
-/// Entity, zero, local key bytes → `Conflict`.
+/// Entity, zero, local key bytes → [`StoredConflict`](super::resolve::StoredConflict).
 pub(crate) const CONFLICT: &str = "conflict";
+/// Entity, zero, local key bytes → what the mutation on its way was based on, where a page has moved the record's base since.
+pub(crate) const BASE_WHEN_CUT: &str = "base_when_cut";
 /// Sortable id → [`BinEntry`](super::BinEntry).
 pub(crate) const BIN: &str = "bin";
 

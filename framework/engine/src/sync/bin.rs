@@ -5,6 +5,7 @@ use super::{Fence, Limits, Syncer};
 use onsync_core::mutation::BinReason;
 use onsync_core::pattern::Direction;
 use onsync_core::rows::RowSet;
+use onsync_core::runtime::Runtime;
 use onsync_core::schema::{EntitySchema, Ids};
 use onsync_core::store::local::{Access, LocalTransaction};
 use onsync_core::value::Timestamp;
@@ -179,16 +180,7 @@ impl Syncer {
         reason: BinReason,
         values: Fields,
     ) -> Result<()> {
-        let id = self.runtime.sortable_uuid();
-        let entry = BinEntry {
-            id,
-            at: self.runtime.now(),
-            entity: entity.to_owned(),
-            key: key.clone(),
-            reason,
-            values,
-        };
-        tx.store(areas::BIN, id.as_bytes(), &entry).await
+        put_in_bin(tx, self.runtime.as_ref(), entity, key, reason, values).await
     }
 
     /// Empties the bin of what is older or more than the limits allow, oldest first: when something was put there (`grown`), and
@@ -232,6 +224,27 @@ impl Syncer {
         }
         tx.commit().await
     }
+}
+
+/// Puts values into the bin.
+pub(super) async fn put_in_bin(
+    tx: &mut dyn LocalTransaction,
+    runtime: &dyn Runtime,
+    entity: &str,
+    key: &Key,
+    reason: BinReason,
+    values: Fields,
+) -> Result<()> {
+    let id = runtime.sortable_uuid();
+    let entry = BinEntry {
+        id,
+        at: runtime.now(),
+        entity: entity.to_owned(),
+        key: key.clone(),
+        reason,
+        values,
+    };
+    tx.store(areas::BIN, id.as_bytes(), &entry).await
 }
 
 /// The bytes the bin holds.

@@ -291,6 +291,14 @@ impl<'a> Cutter<'a> {
                         return Ok(Parent::Held);
                     }
                 }
+                Some(overlay)
+                    if overlay.state == RecordState::Conflicted
+                        && super::conflicts::planning_base(self.tx, parent, &overlay)
+                            .await?
+                            .is_none() =>
+                {
+                    return Ok(Parent::Held);
+                }
                 Some(overlay) if overlay.base.is_none() => match overlay.state {
                     RecordState::InFlight => {}
                     RecordState::Conflicted => return Ok(Parent::Held),

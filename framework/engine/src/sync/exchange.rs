@@ -1,7 +1,8 @@
 //! Request and exchange: bounded requests out of the outbox, answers frame by frame.
 
 use super::areas::{self, Areas, Instance, StoredCheckpoint, entity_key};
-use super::outbox::{Cut, Outbox};
+use super::outbox::{Cut, Outbox, Skipped};
+use super::pending::Held;
 use super::{Fence, Progress, ProgressSink, Step, Syncer, cut};
 use crate::time::sleep_until;
 use futures_util::future::{Either, select};
@@ -11,7 +12,7 @@ use onsync_core::page::Checkpoint;
 use onsync_core::store::local::{Access, LocalTransaction};
 use onsync_core::transport::{Answer, Exchange};
 use onsync_core::wire::{AnswerFrame, AnswerState, EntityRequest, Hello, PROTOCOL, RequestFrame};
-use onsync_core::{Error, ErrorKind, Result};
+use onsync_core::{Error, ErrorKind, Key, Result};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::pin;
 use std::sync::atomic::Ordering;
@@ -34,7 +35,18 @@ pub(super) struct Run<'a> {
     pub(super) lists_rejections: bool,
     /// The first error that concerns one entity or mutation only; the rest went on.
     first_error: Option<Error>,
+    /// Mutations that were cut before this run: what is answered may have been done when they were first sent.
+    pub(super) repeated: BTreeSet<u64>,
+    /// Conflicts that became durable in the open transaction and were left to a person.
+    pub(super) detected: Vec<(String, Key)>,
+    /// A resolver has left a record to be sent again.
+    pub(super) resolved: bool,
+    /// What open conflicts hold back.
+    pub(super) held: Held,
 }
+
+/// How often a run sends again what resolvers made of the conflicts it found; what is left then goes with the next run.
+const ROUNDS_OF_RESOLVERS: u32 = 3;
 
 /// What one answer has brought so far.
 #[derive(Default)]
@@ -58,10 +70,15 @@ impl<'a> Run<'a> {
             undisturbed: false,
             lists_rejections: true,
             first_error: None,
+            repeated: BTreeSet::new(),
+            detected: Vec::new(),
+            resolved: false,
+            held: Held::default(),
         }
     }
 
     pub(super) async fn run(mut self) -> Result<Summary> {
+        let mut rounds = 0;
         loop {
             if self
                 .step
@@ -72,40 +89,70 @@ impl<'a> Run<'a> {
                 break;
             }
             let (batch, more) = match self.step.direction {
-                SyncDirection::Pull => (Vec::new(), false),
+                SyncDirection::Pull => {
+                    let mut tx = self.syncer.store.begin(Access::Read).await?;
+                    self.held = Held::find(self.syncer, tx.as_mut(), &self.step.entities).await?;
+                    (Vec::new(), false)
+                }
                 SyncDirection::Push | SyncDirection::Both => self.batch().await?,
             };
-            let pulls = !more && self.step.direction != SyncDirection::Push;
-            if batch.is_empty() && !pulls {
+            let pulls = !more
+                && self.step.direction != SyncDirection::Push
+                && !self.held.holds_all(&self.step.entities);
+            if batch.is_empty() && (!pulls || rounds > 0) {
                 break;
             }
             self.exchange(&batch, pulls).await?;
-            if !more || self.summary.budget_used {
+            let again = std::mem::take(&mut self.resolved) && self.step.direction != SyncDirection::Pull;
+            let another_round = again && rounds < ROUNDS_OF_RESOLVERS;
+            if (!more && !another_round) || self.summary.budget_used {
                 break;
             }
+            rounds += u32::from(!more);
         }
         self.syncer
             .trim_bin(self.fence, self.summary.discarded > 0)
             .await?;
-        match self.first_error {
+        match self.first_error.or_else(|| self.held.error()) {
             Some(error) => Err(error),
             None => Ok(self.summary),
         }
     }
 
+    /// The step's entities that no open conflict holds back.
+    fn entities(&self) -> Vec<String> {
+        let names = self.step.entities.iter();
+        names.filter(|name| !self.held.holds(name)).cloned().collect()
+    }
+
+    /// Tells of the conflicts that the last commit made durable.
+    fn tell_conflicts(&mut self) {
+        for (entity, key) in std::mem::take(&mut self.detected) {
+            self.sink.conflict(&entity, &key);
+        }
+    }
+
     /// The next mutations to send: what was cut before, then what is cut now. True if more will wait behind them.
     async fn batch(&mut self) -> Result<(Vec<Cut>, bool)> {
-        let (syncer, entities) = (self.syncer, &self.step.entities);
+        let syncer = self.syncer;
         let (most, most_bytes) = (self.max_mutations(), self.syncer.limits.max_request_bytes);
         let mut tx = syncer.store.begin(Access::Read).await?;
         tx.check_fence(self.fence).await?;
-        let sent = std::mem::take(&mut self.sent);
+        self.held = Held::find(syncer, tx.as_mut(), &self.step.entities).await?;
+        let entities = &self.entities();
+        let (sent, held) = (std::mem::take(&mut self.sent), std::mem::take(&mut self.held));
         let outbox = self.outbox(tx.as_mut()).await?;
+        let skipped = Skipped {
+            sent: &sent,
+            held: &held,
+        };
         let unsent = outbox
-            .unsent(tx.as_mut(), &syncer.schema, &sent, most, most_bytes)
+            .unsent(tx.as_mut(), &syncer.schema, skipped, most, most_bytes)
             .await;
-        self.sent = sent;
+        (self.sent, self.held) = (sent, held);
         let (mut batch, more) = unsent?;
+        self.repeated
+            .extend(batch.iter().map(|cut| cut.entry.mutation.number));
         if more || !cut::anything(syncer, tx.as_mut(), entities).await? {
             return Ok((batch, more));
         }
@@ -182,7 +229,7 @@ impl<'a> Run<'a> {
             context,
         })];
         let mut checkpoints = BTreeMap::new();
-        let pulled = if pulls { self.step.entities.as_slice() } else { &[] };
+        let pulled = if pulls { self.entities() } else { Vec::new() };
         let named: BTreeSet<&String> = batch.iter().map(|cut| &cut.entry.mutation.entity).collect();
         let others = named.iter().copied().filter(|name| !pulled.contains(name));
         for name in pulled.iter().chain(others) {
@@ -349,6 +396,7 @@ impl<'a> Run<'a> {
                 .filter_map(|(id, outcome)| Some((*cuts.get(id)?, outcome)))
                 .collect::<Vec<_>>();
             let retry = super::settle::settle(self, &known).await?;
+            self.tell_conflicts();
             if let Some(error) = retry {
                 self.note(error);
             }
@@ -387,6 +435,7 @@ impl<'a> Run<'a> {
         let next = page.checkpoint.clone();
         self.undisturbed = false;
         super::apply::apply(self, page, expected.as_ref()).await?;
+        self.tell_conflicts();
         received.entities.insert(name.clone(), Some(next));
         let (done, total) = received.done.entry(name.clone()).or_default();
         *done += rows;

@@ -1,10 +1,13 @@
 //! The durable lists of what a person may want to see, as they are stored: rejected changes, conflicts, and how far each entity is.
 
+use super::OpenConflict;
 use super::Syncer;
 use super::areas::{self, Areas, StoredCheckpoint};
-use onsync_core::Result;
-use onsync_core::conflict::Conflict;
+use super::resolve::Desk;
+use onsync_core::conflict::Resolution;
+use onsync_core::mutation::BinReason;
 use onsync_core::store::local::Access;
+use onsync_core::{Key, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -60,12 +63,30 @@ impl Syncer {
         self.list(areas::UNKNOWN, limit).await
     }
 
-    /// Open conflicts, at most `limit`.
+    /// Open conflicts, of one entity if it is named, at most `limit`.
     ///
     /// # Errors
-    /// Those of the store.
-    pub async fn conflicts(&self, limit: usize) -> Result<Vec<Conflict>> {
-        self.list(areas::CONFLICT, limit).await
+    /// `unknown_entity`, and those of the store.
+    pub async fn conflicts(&self, entity: Option<&str>, limit: usize) -> Result<Vec<OpenConflict>> {
+        let mut tx = self.store.begin(Access::Read).await?;
+        super::resolve::list(tx.as_mut(), &self.schema, entity, limit).await
+    }
+
+    /// Ends an open conflict in a transaction of its own, as [`App::resolve_conflict`](crate::App::resolve_conflict).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn resolve_conflict(&self, entity: &str, key: &Key, resolution: &Resolution) -> Result<Key> {
+        let desk = Desk {
+            schema: &self.schema,
+            runtime: self.runtime.as_ref(),
+            max_record_bytes: self.limits.max_record_bytes,
+            reason: BinReason::Discarded,
+        };
+        let mut tx = self.store.begin(Access::App).await?;
+        let key = desk.resolve(tx.as_mut(), entity, key, resolution).await?;
+        tx.commit().await?;
+        Ok(key)
     }
 
     async fn list<T: serde::de::DeserializeOwned>(&self, area: &str, limit: usize) -> Result<Vec<T>> {

@@ -24,16 +24,22 @@ mod keys;
 mod lists;
 mod outbox;
 mod page_write;
+mod pending;
 mod rejected;
+mod release;
+pub(crate) mod resolve;
 mod settle;
 
+pub(crate) use areas::CONFLICT as CONFLICT_AREA;
 pub use areas::Fence;
 pub use budget::StepBudget;
 pub use lists::{
     BinEntry, BinFilter, Discarded, DiscardedRecord, Fetched, HeldRecord, RejectedChange, RejectedEntry,
 };
+pub use resolve::OpenConflict;
 
 use crate::sync::areas::Areas;
+use onsync_core::conflict::ConflictResolver;
 use onsync_core::handler::{Phase, Summary, SyncDirection};
 use onsync_core::pattern::SyncPattern;
 use onsync_core::platform::{MaybeSend, MaybeSync};
@@ -41,7 +47,7 @@ use onsync_core::runtime::Runtime;
 use onsync_core::schema::Schema;
 use onsync_core::store::local::{Access, LocalStore, LocalTransaction};
 use onsync_core::transport::{CredentialsProvider, Transport};
-use onsync_core::{Error, Result};
+use onsync_core::{Error, Key, Result};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,6 +64,8 @@ pub struct Limits {
     pub max_request_bytes: usize,
     /// Mutations a request.
     pub max_mutations: usize,
+    /// Bytes of values a record that a resolution makes.
+    pub max_record_bytes: usize,
     /// Records up to which a full refresh becomes visible in one transaction.
     pub refresh_limit: usize,
     /// How long values stay in the bin.
@@ -75,6 +83,7 @@ impl Default for Limits {
             page_bytes: 1 << 20,
             max_request_bytes: 1 << 20,
             max_mutations: 1_000,
+            max_record_bytes: 1 << 20,
             refresh_limit: 20_000,
             bin_keep: Duration::from_secs(30 * 86_400),
             bin_bytes: 64 << 20,
@@ -98,6 +107,8 @@ pub struct Syncer {
     pub schema: Arc<Schema>,
     /// The pattern of each entity.
     pub patterns: Arc<BTreeMap<String, Arc<dyn SyncPattern>>>,
+    /// The conflict resolver of each entity that has one; conflicts of others are left to a person.
+    pub resolvers: Arc<BTreeMap<String, Arc<dyn ConflictResolver>>>,
     /// Sizes.
     pub limits: Limits,
     /// Rows a page, as adapted to this device.
@@ -142,6 +153,11 @@ pub struct Progress {
 pub trait ProgressSink: MaybeSend + MaybeSync {
     /// The step got on.
     fn progress(&self, progress: Progress);
+
+    /// A conflict was found, is durable, and its resolver left it to a person.
+    fn conflict(&self, entity: &str, key: &Key) {
+        let _ = (entity, key);
+    }
 }
 
 impl<F: Fn(Progress) + MaybeSend + MaybeSync> ProgressSink for F {
@@ -181,6 +197,7 @@ impl Syncer {
             credentials: None,
             schema,
             patterns,
+            resolvers: Arc::default(),
             limits,
             page_rows,
             taken: Arc::default(),

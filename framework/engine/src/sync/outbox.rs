@@ -5,6 +5,7 @@
 //! what a step has read once it need not read again.
 
 use super::areas::{self, Areas, CreatedRecord};
+use super::pending::Held;
 use onsync_core::mutation::Mutation;
 use onsync_core::pattern::InFlight;
 use onsync_core::schema::Schema;
@@ -48,6 +49,15 @@ pub(super) struct Cut {
     pub(super) entry: OutboxEntry,
     /// Base and visible row as they were when it was cut, if it sends all there is between them.
     pub(super) seen: Option<(Option<Row>, Option<Row>)>,
+}
+
+/// What a request does not take from the outbox.
+#[derive(Clone, Copy)]
+pub(super) struct Skipped<'a> {
+    /// Mutations that were sent in this step.
+    pub(super) sent: &'a BTreeSet<u64>,
+    /// Entities that open conflicts hold back.
+    pub(super) held: &'a Held,
 }
 
 /// A row as it is stored.
@@ -198,20 +208,21 @@ impl Outbox {
         &mut self,
         tx: &mut dyn LocalTransaction,
         schema: &Schema,
-        sent: &BTreeSet<u64>,
+        skipped: Skipped<'_>,
         most: usize,
         most_bytes: usize,
     ) -> Result<(Vec<Cut>, bool)> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         let rows = self.rows.iter();
         let open: Vec<u64> = rows
-            .filter(|(_, numbers)| numbers.iter().any(|number| !sent.contains(number)))
+            .filter(|(_, numbers)| numbers.iter().any(|number| !skipped.sent.contains(number)))
             .map(|(first, _)| *first)
             .collect();
         for first in open {
             for entry in self.row(tx, first).await? {
-                let configured = schema.entity(&entry.mutation.entity).is_ok();
-                if !configured || sent.contains(&entry.mutation.number) {
+                let entity = &entry.mutation.entity;
+                let waits = schema.entity(entity).is_err() || skipped.held.holds(entity);
+                if waits || skipped.sent.contains(&entry.mutation.number) {
                     continue;
                 }
                 bytes += entry.size();

@@ -2,7 +2,7 @@
 //!
 //! Clean records take what arrives, in bulk. For dirty ones the pattern decides, inside the transaction that writes.
 
-use super::conflicts::record_conflict;
+use super::conflicts::{self, Sides};
 use super::exchange::Run;
 use super::keys::{Keys, note_issued, put_row};
 use super::settle::same;
@@ -178,9 +178,11 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
     ) -> Result<()> {
         let entity = self.entity;
         let in_flight = self.in_flight(&overlay).await?;
+        let conflicted = overlay.state == RecordState::Conflicted;
+        let base = conflicts::planning_base(self.tx, entity, &overlay).await?;
         let dirty = DirtyRecord {
             entity,
-            base: overlay.base.as_ref(),
+            base: base.as_ref(),
             mine: mine.as_ref(),
             in_flight: in_flight.as_ref(),
         };
@@ -199,6 +201,9 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
             Arrival::Deleted | Arrival::Removed => None,
         };
         match action {
+            Action::Keep if conflicted && row.is_none() => {
+                conflicts::end_by_deletion(self.tx, entity, overlay, in_flight.is_some()).await
+            }
             Action::Keep => Ok(()),
             Action::Rebase { visible } => {
                 if let Some(visible) = visible.as_ref().filter(|visible| Some(*visible) != mine.as_ref()) {
@@ -210,8 +215,12 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
                     (Some(visible), Some(row)) => in_flight.is_none() && same(entity, visible, row),
                     _ => false,
                 };
+                conflicts::reopen(self.tx, entity, &mut overlay, in_flight.is_some()).await?;
                 if clean {
                     return self.clean(&overlay).await;
+                }
+                if in_flight.is_some() && base != row {
+                    conflicts::keep_base(self.tx, entity, &overlay.key, base.as_ref()).await?;
                 }
                 overlay.base = row;
                 self.tx.put_overlay(entity, &overlay).await
@@ -221,10 +230,14 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
                 self.accept(overlay, row).await
             }
             Action::Accept => self.accept(overlay, row).await,
-            Action::Conflict(kind) => {
-                self.run.summary.conflicts += 1;
-                let mine = mine.map(|row| entity.fields(row));
-                record_conflict(self.run, self.tx, entity, overlay, kind, mine, row).await
+            Action::Conflict(_) => {
+                let sides = Sides {
+                    base,
+                    mine,
+                    theirs: row,
+                    awaits_outcome: in_flight.is_some(),
+                };
+                conflicts::make_durable(self.run, self.tx, entity, overlay, sides).await
             }
         }
     }
@@ -255,8 +268,14 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
 
     /// Nothing unsent is left: neither the overlay nor what is listed about it.
     async fn clean(&mut self, overlay: &Overlay) -> Result<()> {
-        if overlay.state == RecordState::Rejected {
-            super::cut::forget_rejections(self.tx, self.entity, &overlay.key).await?;
+        match overlay.state {
+            RecordState::Rejected => {
+                super::cut::forget_rejections(self.tx, self.entity, &overlay.key).await?;
+            }
+            RecordState::Conflicted => {
+                super::resolve::forget(self.tx, self.entity, &overlay.key).await?;
+            }
+            RecordState::Waiting | RecordState::InFlight => {}
         }
         self.tx.remove_overlay(self.entity, &overlay.key).await
     }

@@ -11,9 +11,9 @@ use super::freeze::version;
 use super::keys::{Keys, note_issued, put_row};
 use super::lists::RejectedEntry;
 use super::outbox::{Cut, OutboxEntry};
+use super::release::release_children;
 use onsync_core::mutation::{BinReason, MutationKind, Outcome, Rejection, ServerRecord};
 use onsync_core::pattern::{DirtyRecord, Settlement};
-use onsync_core::query::{Comparison, Query};
 use onsync_core::schema::{EntitySchema, Ids};
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState};
 use onsync_core::{Error, Key, Result, Row, Value};
@@ -25,6 +25,23 @@ pub(super) struct Subject<'a> {
     pub(super) entry: &'a OutboxEntry,
     pub(super) overlay: Option<Overlay>,
     pub(super) mine: Option<Row>,
+    /// What the mutation was based on, where a page has moved the record's base since.
+    pub(super) moved: Option<Option<Row>>,
+}
+
+impl Subject<'_> {
+    /// What the mutation was based on.
+    pub(super) fn base_when_cut(&self) -> Option<Row> {
+        match &self.moved {
+            Some(base) => base.clone(),
+            None => self.overlay.as_ref().and_then(|overlay| overlay.base.clone()),
+        }
+    }
+
+    /// The content that the server had if it did exactly what was sent to exactly what that was based on.
+    pub(super) fn as_sent_when_cut(&self) -> Option<Row> {
+        sent_over(self, self.base_when_cut())
+    }
 }
 
 /// Settles outcomes of mutations. An error that asks to send again later is returned beside the result.
@@ -32,6 +49,7 @@ pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(&Cut, &Outcome)]) -> 
     let syncer = run.syncer;
     let mut tx = syncer.begin(run.fence, true).await?;
     run.lists_rejections = any_listed(tx.as_mut()).await?;
+    let bases_moved = !tx.area_scan(areas::BASE_WHEN_CUT, None, 1).await?.is_empty();
     let mut open = Vec::with_capacity(outcomes.len());
     let outbox = run.outbox(tx.as_mut()).await?;
     for (cut, outcome) in outcomes {
@@ -48,7 +66,8 @@ pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(&Cut, &Outcome)]) -> 
             continue;
         }
         let entity = syncer.schema.entity(&entry.mutation.entity)?;
-        let (overlay, mine) = seen.take(tx.as_mut(), entity, &entry.key).await?;
+        let (mut overlay, mine) = seen.take(tx.as_mut(), entity, &entry.key).await?;
+        let conflicted = conflicts::set_aside(tx.as_mut(), entity, &mut overlay).await?;
         let base = overlay.as_ref().and_then(|overlay| overlay.base.as_ref());
         let dirty = dirty(entity, entry, base, mine.as_ref());
         let settlement = syncer.pattern(&entity.name)?.settle(&dirty, outcome);
@@ -63,12 +82,20 @@ pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(&Cut, &Outcome)]) -> 
             // The newest outcome of a record stands for it; what was listed before is settled.
             forget_rejections(tx.as_mut(), entity, &entry.key).await?;
         }
-        let subject = Subject {
+        let moved = match bases_moved {
+            true => conflicts::take_base(tx.as_mut(), entity, &entry.key).await?,
+            false => None,
+        };
+        let mut subject = Subject {
             entity,
             entry,
             overlay,
             mine,
+            moved,
         };
+        if conflicted && conflicts::stays(run, tx.as_mut(), &mut subject, &settlement).await? {
+            continue;
+        }
         perform(run, tx.as_mut(), subject, settlement, outcome).await?;
     }
     run.outbox(tx.as_mut())
@@ -172,22 +199,23 @@ async fn perform(
             run.lists_rejections = true;
             list_refused(run, tx, subject, areas::REJECTED, rejection).await
         }
-        Settlement::Conflict(kind) => {
-            run.summary.conflicts += 1;
-            conflicts::found(run, tx, subject, kind, outcome).await
-        }
+        Settlement::Conflict(_) => conflicts::found(run, tx, subject, outcome).await,
         Settlement::Unknown => unknown(run, tx, subject).await,
         Settlement::Retry => Ok(()),
     }
 }
 
 /// The content the server has if it did exactly what was sent.
-fn as_sent(subject: &Subject<'_>) -> Option<Row> {
+pub(super) fn as_sent(subject: &Subject<'_>) -> Option<Row> {
+    let base = subject.overlay.as_ref().and_then(|overlay| overlay.base.clone());
+    sent_over(subject, base)
+}
+
+fn sent_over(subject: &Subject<'_>, base: Option<Row>) -> Option<Row> {
     let entity = subject.entity;
     if subject.entry.mutation.kind == MutationKind::Delete {
         return None;
     }
-    let base = subject.overlay.as_ref().and_then(|overlay| overlay.base.clone());
     let mut row = base
         .or_else(|| subject.mine.clone())
         .unwrap_or_else(|| vec![Value::Null; entity.attributes.len()]);
@@ -204,11 +232,7 @@ fn as_sent(subject: &Subject<'_>) -> Option<Row> {
 
 /// Whether two rows agree in everything that travels.
 pub(super) fn same(entity: &EntitySchema, a: &Row, b: &Row) -> bool {
-    entity
-        .attributes
-        .iter()
-        .enumerate()
-        .all(|(index, attribute)| attribute.local || a.get(index) == b.get(index))
+    entity.agree(a, b)
 }
 
 /// A record as the server has it, as a full local row; attributes that do not travel keep their local value.
@@ -261,6 +285,11 @@ async fn acknowledge(
         Some(stored) => Some(stored_row(run, tx, entity, stored, subject.mine.as_ref()).await?),
         None => sent.clone(),
     };
+    if let (Some(_), Some(base)) = (stored, &base)
+        && conflicts::meets_unseen(run, tx, &subject, base).await?
+    {
+        return Ok(());
+    }
     let Some(mut overlay) = subject.overlay else {
         // The overlay left by a page meanwhile; what the server has now replaces what is here.
         return match (stored, base) {
@@ -437,53 +466,32 @@ async fn list_refused(
 
 /// The server has forgotten this device: nobody knows whether the mutation was applied. A new instance is taken.
 async fn unknown(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, subject: Subject<'_>) -> Result<()> {
+    take_instance(run, tx).await?;
+    run.summary.rejected += 1;
+    list_refused(run, tx, subject, areas::UNKNOWN, may_have_been_applied()).await
+}
+
+/// As [`unknown`], for a record that an open conflict holds.
+pub(super) async fn list_unknown(
+    run: &Run<'_>,
+    tx: &mut dyn LocalTransaction,
+    entry: &OutboxEntry,
+) -> Result<()> {
+    take_instance(run, tx).await?;
+    let entry = RejectedEntry::of(entry, may_have_been_applied(), run.syncer.runtime.now());
+    tx.store(areas::UNKNOWN, &entry.number.to_be_bytes(), &entry)
+        .await
+}
+
+async fn take_instance(run: &Run<'_>, tx: &mut dyn LocalTransaction) -> Result<()> {
     let mut instance = tx.instance(run.syncer.runtime.random_uuid()).await?;
     instance.id = run.syncer.runtime.random_uuid();
-    tx.set_instance(&instance).await?;
-    run.summary.rejected += 1;
-    let rejection = Rejection {
+    tx.set_instance(&instance).await
+}
+
+fn may_have_been_applied() -> Rejection {
+    Rejection {
         code: "may_have_been_applied".to_owned(),
         message: "the server no longer knows whether it applied this change; compare with what it has now, then retry or discard".to_owned(),
-    };
-    list_refused(run, tx, subject, areas::UNKNOWN, rejection).await
-}
-
-/// Children that were refused because this record was missing are sent again.
-async fn release_children(run: &Run<'_>, tx: &mut dyn LocalTransaction, subject: &Subject<'_>) -> Result<()> {
-    let listed = tx
-        .list::<RejectedEntry>(areas::REJECTED, None, usize::MAX)
-        .await?;
-    if !listed.iter().any(|(_, entry)| waits_for_parent(&entry.rejection)) {
-        return Ok(());
     }
-    let schema = &run.syncer.schema;
-    for relation in schema.children_of(&subject.entity.name) {
-        let child = schema.entity(&relation.child)?;
-        let value = subject.entry.key.0.first().cloned().unwrap_or_default();
-        let query = Query::entity(&child.name).filter(&relation.attribute, Comparison::Equal, value);
-        for row in tx.query(child, &query).await? {
-            let key = child.key_of(&row);
-            let Some((number, _)) = listed.iter().find(|(_, entry)| {
-                waits_for_parent(&entry.rejection) && entry.entity == child.name && entry.key == key
-            }) else {
-                continue;
-            };
-            tx.area_remove(areas::REJECTED, number).await?;
-            if let Some(mut overlay) = tx
-                .overlays(child, std::slice::from_ref(&key))
-                .await?
-                .pop()
-                .flatten()
-            {
-                overlay.acknowledged_to = 0;
-                overlay.state = RecordState::Waiting;
-                tx.put_overlay(child, &overlay).await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn waits_for_parent(rejection: &Rejection) -> bool {
-    matches!(rejection.code.as_str(), "parent_missing" | "parent_rejected")
 }

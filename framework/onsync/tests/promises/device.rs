@@ -1,6 +1,7 @@
 //! One device of a scenario: what its app does, what its syncs do, and what its store holds.
 
 use crate::world::World;
+use onsync_core::conflict::{ConflictResolver, Resolution};
 use onsync_core::handler::{Summary, SyncDirection};
 use onsync_core::page::KeyRange;
 use onsync_core::query::Query;
@@ -8,7 +9,7 @@ use onsync_core::rows::RowSet;
 use onsync_core::schema::{EntitySchema, Schema};
 use onsync_core::store::local::{Access, LocalStore, Overlay};
 use onsync_core::{Fields, Key, Result, Row};
-use onsync_engine::sync::{Fence, Step, StepBudget, Syncer};
+use onsync_engine::sync::{Fence, OpenConflict, Step, StepBudget, Syncer};
 use onsync_testkit::fakes::{Lossy, ManualRuntime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -145,6 +146,31 @@ impl Device {
                 .await
                 .unwrap()
         })
+    }
+
+    pub(crate) fn conflicts(&self) -> Vec<OpenConflict> {
+        self.run(self.syncer.conflicts(None, usize::MAX)).unwrap()
+    }
+
+    pub(crate) fn resolve(&self, entity: &str, key: impl Into<Key>, resolution: Resolution) -> Key {
+        self.try_resolve(entity, key, resolution).unwrap()
+    }
+
+    pub(crate) fn try_resolve(
+        &self,
+        entity: &str,
+        key: impl Into<Key>,
+        resolution: Resolution,
+    ) -> Result<Key> {
+        self.run(self.syncer.resolve_conflict(entity, &key.into(), &resolution))
+    }
+
+    /// Lets the entity's conflicts be decided by this resolver.
+    pub(crate) fn decided_by(mut self, entity: &str, resolver: impl ConflictResolver + 'static) -> Self {
+        let mut resolvers = (*self.syncer.resolvers).clone();
+        resolvers.insert(entity.to_owned(), Arc::new(resolver));
+        self.syncer.resolvers = Arc::new(resolvers);
+        self
     }
 
     pub(crate) fn waiting(&self) -> u64 {

@@ -9,6 +9,7 @@
 mod apps;
 mod bad_answers;
 mod bins;
+mod conflicts;
 mod contexts;
 mod delete_rules;
 mod device;
@@ -19,6 +20,7 @@ mod last_write_wins;
 mod lists;
 mod outbox;
 mod pulls;
+mod resolvers;
 mod world;
 
 /// One test per kind of store for each scenario.

@@ -12,6 +12,7 @@ use onsync_core::{Fields, Key, Row, Value, ValueType};
 use onsync_engine::sync::{Limits, Syncer};
 use onsync_pattern_read_only::ReadOnly;
 use onsync_pattern_read_only_optimized::ReadOnlyOptimized;
+use onsync_pattern_read_write_conflict_detection::ConflictDetection;
 use onsync_pattern_read_write_last_write_wins::LastWriteWins;
 use onsync_pattern_read_write_one_to_many::OneToMany;
 use onsync_server::Server;
@@ -35,6 +36,7 @@ pub(crate) const READ_ONLY: &str = "read-only";
 pub(crate) const OPTIMIZED: &str = "read-only-optimized";
 pub(crate) const LWW: &str = "read-write-last-write-wins";
 pub(crate) const FAMILY: &str = "read-write-one-to-many";
+pub(crate) const DETECTION: &str = "read-write-conflict-detection";
 
 /// The patterns' registry, as both sides use it.
 pub(crate) fn patterns() -> Registry<Arc<dyn SyncPattern>> {
@@ -43,6 +45,7 @@ pub(crate) fn patterns() -> Registry<Arc<dyn SyncPattern>> {
     registry.register(OPTIMIZED, Arc::new(ReadOnlyOptimized)).unwrap();
     registry.register(LWW, Arc::new(LastWriteWins)).unwrap();
     registry.register(FAMILY, Arc::new(OneToMany)).unwrap();
+    registry.register(DETECTION, Arc::new(ConflictDetection)).unwrap();
     registry
 }
 
@@ -277,6 +280,19 @@ impl World {
         }
     }
 
+    /// The newest device after a restart of its process.
+    pub(crate) fn restarted(&self, device: Device, limits: Limits) -> Device {
+        let store: Arc<dyn LocalStore> = match self.kind {
+            Kind::Memory => device.store.clone(),
+            Kind::Sqlite => {
+                let path = self.folder.path().join(format!("device-{}.sqlite", self.devices));
+                Arc::new(SqliteStore::new(path, SqliteStoreOptions::default()))
+            }
+        };
+        drop(device);
+        self.device_on(store, limits)
+    }
+
     fn connection(&self) -> rusqlite::Connection {
         let Database::Sqlite(path) = &self.database else {
             panic!("no file")
@@ -290,33 +306,46 @@ impl World {
 
     /// A write by another program on the server's database: the key attribute is `id`.
     pub(crate) fn put(&self, entity: &str, fields: &Fields) {
+        self.put_all(entity, std::slice::from_ref(fields));
+    }
+
+    /// As [`World::put`], many records in one transaction.
+    pub(crate) fn put_all(&self, entity: &str, all: &[Fields]) {
         let table = self.schema.entity(entity).unwrap().source.clone();
         match &self.database {
             Database::Memory(store) => {
-                let key = Key(vec![fields.value("id").clone()]);
-                self.run(store.foreign_write(|tables| match tables.get(&table, &key)? {
-                    Some(_) => tables.update(&table, &key, fields),
-                    None => tables.insert(&table, fields).map(|_| ()),
+                self.run(store.foreign_write(|tables| {
+                    for fields in all {
+                        let key = Key(vec![fields.value("id").clone()]);
+                        match tables.get(&table, &key)? {
+                            Some(_) => tables.update(&table, &key, fields)?,
+                            None => drop(tables.insert(&table, fields)?),
+                        }
+                    }
+                    Ok(())
                 }))
                 .unwrap();
             }
             Database::Sqlite(_) => {
-                let names: Vec<String> = fields.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-                let values: Vec<rusqlite::types::Value> =
-                    fields.iter().map(|(_, value)| bind(value)).collect();
-                let marks = vec!["?"; values.len()].join(", ");
-                let sets: Vec<String> = names
-                    .iter()
-                    .map(|name| format!("{name} = excluded.{name}"))
-                    .collect();
-                let sql = format!(
-                    "INSERT INTO \"{table}\" ({}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {}",
-                    names.join(", "),
-                    sets.join(", ")
-                );
-                self.connection()
-                    .execute(&sql, rusqlite::params_from_iter(values))
-                    .unwrap();
+                let mut connection = self.connection();
+                let tx = connection.transaction().unwrap();
+                for fields in all {
+                    let names: Vec<String> = fields.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+                    let values: Vec<rusqlite::types::Value> =
+                        fields.iter().map(|(_, value)| bind(value)).collect();
+                    let marks = vec!["?"; values.len()].join(", ");
+                    let sets: Vec<String> = names
+                        .iter()
+                        .map(|name| format!("{name} = excluded.{name}"))
+                        .collect();
+                    let sql = format!(
+                        "INSERT INTO \"{table}\" ({}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {}",
+                        names.join(", "),
+                        sets.join(", ")
+                    );
+                    tx.execute(&sql, rusqlite::params_from_iter(values)).unwrap();
+                }
+                tx.commit().unwrap();
             }
         }
     }

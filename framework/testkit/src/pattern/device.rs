@@ -335,14 +335,17 @@ pub async fn settle_of_applied_drops_no_later_edit(pattern: &dyn SyncPattern) ->
     })
 }
 
-/// What took effect is not sent again, not listed as refused and no conflict.
+/// What took effect is not sent again and not listed as refused; a conflict only where it was edited since.
 pub async fn settle_of_applied_lists_no_failure(pattern: &dyn SyncPattern) -> CaseResult {
-    for_every_settlement(pattern, is_applied, |_, _, settlement| {
-        matches!(
-            settlement,
-            Settlement::Acknowledge | Settlement::Forget | Settlement::Discard(_)
-        )
-    })
+    for_every_settlement(
+        pattern,
+        is_applied,
+        |entity, state, settlement| match settlement {
+            Settlement::Acknowledge | Settlement::Forget | Settlement::Discard(_) => true,
+            Settlement::Conflict(_) => !state.unsent(entity).is_empty() || state.has_unsent_delete(entity),
+            Settlement::Reject(_) | Settlement::Retry | Settlement::Unknown => false,
+        },
+    )
 }
 
 /// Nothing was done: an edit goes to the bin, to the list or into a conflict. A delete has what it wanted.

@@ -1,0 +1,88 @@
+//! What open conflicts hold back under `on_pending_conflicts = "abort"`: their entity with its entity family, both ways.
+
+use super::Syncer;
+use super::areas::{self, entity_key};
+use onsync_core::schema::OnPendingConflicts;
+use onsync_core::store::local::LocalTransaction;
+use onsync_core::{Error, ErrorKind, Result};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The entities that open conflicts hold back, and how many conflicts each entity has.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    entities: BTreeSet<String>,
+    conflicts: BTreeMap<String, u64>,
+}
+
+impl Held {
+    /// Looks for open conflicts in the families of these entities.
+    pub(super) async fn find(
+        syncer: &Syncer,
+        tx: &mut dyn LocalTransaction,
+        asked: &[String],
+    ) -> Result<Self> {
+        let mut held = Self::default();
+        if tx.area_scan(areas::CONFLICT, None, 1).await?.is_empty() {
+            return Ok(held);
+        }
+        let entities = syncer.schema.entities.iter();
+        for entity in entities.filter(|entity| entity.on_pending_conflicts == OnPendingConflicts::Abort) {
+            let open = count(tx, &entity.name).await?;
+            if open == 0 {
+                continue;
+            }
+            let family = syncer.schema.family_of(&entity.name);
+            if asked.iter().any(|name| family.contains(name)) {
+                held.conflicts.insert(entity.name.clone(), open);
+            }
+            // What was cut of relatives that were not asked for waits too.
+            held.entities.extend(family);
+        }
+        Ok(held)
+    }
+
+    pub(super) fn holds(&self, entity: &str) -> bool {
+        self.entities.contains(entity)
+    }
+
+    /// Whether nothing is left of what was asked for.
+    pub(super) fn holds_all(&self, asked: &[String]) -> bool {
+        !asked.is_empty() && asked.iter().all(|name| self.holds(name))
+    }
+
+    /// What a run that was held back ends with.
+    pub(super) fn error(&self) -> Option<Error> {
+        let all: u64 = self.conflicts.values().sum();
+        let each: Vec<String> = self
+            .conflicts
+            .iter()
+            .map(|(entity, number)| format!("{number} of `{entity}`"))
+            .collect();
+        (all > 0).then(|| {
+            Error::new(
+                ErrorKind::ConflictsPending,
+                "conflicts_pending",
+                format!(
+                    "{all} open conflicts ({}) hold back their entity families; resolve them, then sync again, or set \
+                     `on_pending_conflicts = \"continue\"` to hold only the records in conflict",
+                    each.join(", ")
+                ),
+            )
+        })
+    }
+}
+
+/// How many conflicts an entity has.
+async fn count(tx: &mut dyn LocalTransaction, entity: &str) -> Result<u64> {
+    let prefix = entity_key(entity, b"");
+    let (mut number, mut after) = (0, prefix.clone());
+    loop {
+        let found = tx.area_scan(areas::CONFLICT, Some(&after), 500).await?;
+        let own = found.iter().filter(|(key, _)| key.starts_with(&prefix)).count();
+        number += own as u64;
+        match found.into_iter().next_back() {
+            Some((last, _)) if last.starts_with(&prefix) => after = last,
+            _ => return Ok(number),
+        }
+    }
+}
