@@ -159,6 +159,9 @@ pub(crate) struct Sync {
     /// The context to sync; all entities without it
     #[arg(value_name = "CONTEXT", default_value = "")]
     pub(crate) context: String,
+    /// Whose store, where `store.path` gives each user one
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
     /// Do not show a progress bar
     #[arg(long)]
     pub(crate) quiet: bool,
@@ -167,6 +170,9 @@ pub(crate) struct Sync {
 /// Show what the device's store holds and what waits in it; needs no network
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Status {
+    /// Whose store, where `store.path` gives each user one
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
     /// List waiting changes, rejections, conflicts and the bin record by record
     #[arg(long)]
     pub(crate) list: bool,

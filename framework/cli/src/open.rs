@@ -18,6 +18,34 @@ pub(crate) fn device_config(path: &Path) -> std::result::Result<Config, Failure>
     Ok(config)
 }
 
+/// The configuration of one user's device.
+pub(crate) fn device_of(path: &Path, user: Option<&str>) -> std::result::Result<Config, Failure> {
+    let mut config = device_config(path)?;
+    match (config.store.is_per_user(), user) {
+        (true, Some(user)) => config.store = config.store.of_user(user),
+        (false, None) => {}
+        (true, None) => {
+            return Err(user_error(
+                &config,
+                "each user has a store here; say whose with `--user <id>` (of `sync` and `status`), or name the file by the \
+                 environment variable ONSYNC__STORE__PATH",
+            ));
+        }
+        (false, Some(_)) => {
+            return Err(user_error(
+                &config,
+                "there is one store here for whoever signs in; leave `--user` out, or put `{user}` into the path",
+            ));
+        }
+    }
+    Ok(config)
+}
+
+fn user_error(config: &Config, message: &str) -> Failure {
+    let error = Error::unsupported("wrong_user_option", message);
+    Failure::usage(error.at(config.place_of(&["store", "path"])))
+}
+
 /// The configuration of a server; without a server's file it is the shared one alone, if that is allowed.
 pub(crate) fn server_config(path: &Path, file_needed: bool) -> std::result::Result<Config, Failure> {
     let server = server_file(path);

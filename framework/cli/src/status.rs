@@ -32,7 +32,7 @@ struct Report {
 
 /// Runs the command.
 pub(crate) async fn run(screen: Screen, registries: &Registries, path: &Path, flags: &Status) -> Outcome {
-    let config = open::device_config(path)?;
+    let config = open::device_of(path, flags.user.as_deref())?;
     let file = config.store.path.clone();
     if config.store.kind == "sqlite" && file.as_deref().is_some_and(|file| !Path::new(file).exists()) {
         screen.line(format!(

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Runs the command.
 pub(crate) async fn run(screen: Screen, registries: &Registries, path: &Path, flags: &Sync) -> Outcome {
-    let config = open::device_config(path)?;
+    let config = open::device_of(path, flags.user.as_deref())?;
     let store = open::store(&config, registries)?;
     let app = open::app(config, registries, store, None).await?;
     open::tell_opened(screen, &app);

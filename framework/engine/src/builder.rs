@@ -1,12 +1,10 @@
 //! Builds an [`App`], from a configuration and registries or from parts.
 
-use crate::app::{App, Core, Records};
+use crate::app::App;
 use crate::config::{ASSUMED, Config, StoreSettings, TransportSettings};
-use crate::events::Hub;
-use crate::lifecycle::{Lifecycle, Occasion, Parts, SyncSteps};
 use crate::network::{NetworkMonitorParts, NetworkMonitors, configured, named};
-use crate::observed::{Changes, ObservedStore};
-use crate::sync::{Limits, Syncer};
+use crate::session::{Made, Stage, Stores};
+use crate::sync::Limits;
 use futures_util::future::{Either, select};
 use onsync_core::conflict::ConflictResolver;
 use onsync_core::handler::OnSync;
@@ -209,6 +207,19 @@ impl OnSyncBuilder {
         self
     }
 
+    /// Adds a kind of store, to name in `store.kind`. It is made anew for each user where `store.path` holds `{user}`.
+    ///
+    /// # Errors
+    /// `duplicate_plugin`.
+    pub fn store_kind(
+        mut self,
+        name: &str,
+        factory: impl Fn(&StoreSettings) -> Result<Arc<dyn LocalStore>> + MaybeSend + MaybeSync + 'static,
+    ) -> Result<Self> {
+        self.registries.store(name, factory)?;
+        Ok(self)
+    }
+
     /// The transport.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
@@ -244,7 +255,8 @@ impl OnSyncBuilder {
         self
     }
 
-    /// Opens the store and starts the background work.
+    /// Opens the store and starts the background work. With a store per user, and where the last user has signed out, no store is
+    /// open yet: the app waits for [`App::login`].
     ///
     /// # Errors
     /// What the configuration names but nobody registered (`unknown_plugin`), what this version does not do
@@ -257,12 +269,7 @@ impl OnSyncBuilder {
         if self.monitor.is_none() {
             self.registries.check_network(config)?;
         }
-        let store = match &self.store {
-            Some(store) => store.clone(),
-            None => config
-                .look_up(&self.registries.stores, &config.store.kind, &["store", "kind"])?
-                .make(&config.store)?,
-        };
+        let stores = self.stores()?;
         let transport = match &self.transport {
             Some(transport) => transport.clone(),
             None => config
@@ -281,66 +288,42 @@ impl OnSyncBuilder {
             Some(monitor) => Some(monitor.clone()),
             None => configured(config, &self.registries.network_monitors, &transport, &runtime)?,
         };
-        let (schema, patterns) = (Arc::new(schema), Arc::new(patterns));
-        let changes = Arc::new(Changes::new());
-        let store: Arc<dyn LocalStore> = Arc::new(ObservedStore {
-            inner: store,
-            changes: changes.clone(),
-        });
-        let opened = open(store.clone(), schema.clone(), runtime.as_ref()).await?;
         let network = monitor
             .as_ref()
             .map_or_else(NetworkStatus::assumed, |monitor| monitor.current());
-        let hub = Arc::new(Hub::new(runtime.clone(), network));
-        let mut syncer = Syncer::new(
-            store.clone(),
-            transport,
-            runtime.clone(),
-            schema.clone(),
-            patterns,
-            limits(config),
-        );
-        syncer.credentials = self.credentials;
-        syncer.resolvers = Arc::new(resolvers);
-        let lifecycle = Lifecycle::new(Parts {
-            runtime: runtime.clone(),
-            hub: hub.clone(),
-            store: store.clone(),
-            steps: Arc::new(syncer.clone()) as Arc<dyn SyncSteps>,
-            schema: schema.clone(),
-            contexts: config.contexts.clone(),
-            retry: config.retry.clone(),
-            triggers: config.triggers.clone(),
-            transport_time_out: config.transport.time_out,
-            queue_limit: config.limits.queue,
-            handler: self.handler,
-            monitor: monitor.clone(),
-        })?;
-        for (key, context) in config.triggers.named() {
-            lifecycle
-                .check_trigger(context)
-                .map_err(|error| error.at(config.place_of(&["triggers", key])))?;
-        }
-        start(
-            &runtime,
-            &lifecycle,
-            &changes,
-            monitor.map(|monitor| (monitor, network)),
-        );
-        Ok(App::new(Core {
-            records: Records {
-                schema,
-                runtime: runtime.clone(),
-                max_record_bytes: config.limits.max_record_bytes,
-            },
+        let stage = Stage::new(Made {
+            schema: Arc::new(schema),
+            patterns: Arc::new(patterns),
+            resolvers: Arc::new(resolvers),
+            limits: limits(config),
+            config: self.config,
             runtime,
-            store,
-            changes,
-            hub,
-            lifecycle,
-            syncer,
-            opened,
-        }))
+            transport,
+            handler: self.handler,
+            credentials: self.credentials,
+            stores,
+            monitor: monitor.clone(),
+            network,
+        });
+        stage.begin().await?;
+        if let Some(monitor) = monitor {
+            let runtime = stage.runtime().clone();
+            runtime.spawn(Box::pin(follow(stage.clone(), monitor, network)));
+        }
+        Ok(App::new(stage))
+    }
+
+    /// The one store, or how to make one for each user.
+    fn stores(&self) -> Result<Stores> {
+        let config = &self.config;
+        if let Some(store) = &self.store {
+            return Ok(Stores::One(store.clone()));
+        }
+        let factory = config.look_up(&self.registries.stores, &config.store.kind, &["store", "kind"])?;
+        if config.store.is_per_user() {
+            return Ok(Stores::PerUser(factory.clone()));
+        }
+        factory.make(&config.store).map(Stores::One)
     }
 
     /// As [`OnSyncBuilder::build`], on this thread.
@@ -366,21 +349,8 @@ fn default_runtime() -> Result<Arc<dyn Runtime>> {
     ))
 }
 
-/// Opens the store on the background runtime: it may take a while.
-async fn open(
-    store: Arc<dyn LocalStore>,
-    schema: Arc<Schema>,
-    runtime: &dyn Runtime,
-) -> Result<onsync_core::store::local::Opened> {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    runtime.spawn(Box::pin(async move {
-        let _ = sender.send(store.open(&schema).await);
-    }));
-    receiver.await.map_err(|_| crate::lifecycle::closed())?
-}
-
 /// Patterns by entity.
-type Patterns = BTreeMap<String, Arc<dyn SyncPattern>>;
+pub(crate) type Patterns = BTreeMap<String, Arc<dyn SyncPattern>>;
 
 /// Each entity's pattern, and the schema with what the patterns say about it.
 fn patterns(config: &Config, registries: &Registries) -> Result<(Schema, Patterns)> {
@@ -397,7 +367,7 @@ fn patterns(config: &Config, registries: &Registries) -> Result<(Schema, Pattern
 }
 
 /// Resolvers by entity.
-type Resolvers = BTreeMap<String, Arc<dyn ConflictResolver>>;
+pub(crate) type Resolvers = BTreeMap<String, Arc<dyn ConflictResolver>>;
 
 /// The resolver that each entity names; `manual` needs none.
 fn resolvers(config: &Config, registries: &Registries) -> Result<Resolvers> {
@@ -429,29 +399,13 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-/// Starts the tasks that live as long as the app.
-fn start(
-    runtime: &Arc<dyn Runtime>,
-    lifecycle: &Arc<Lifecycle>,
-    changes: &Arc<Changes>,
-    monitor: Option<(Arc<dyn NetworkMonitor>, NetworkStatus)>,
-) {
-    runtime.spawn(Box::pin(lifecycle.clone().drive()));
-    lifecycle.happened(Occasion::Start);
-    runtime.spawn(Box::pin(lifecycle.clone().watch_triggers(changes.edits())));
-    runtime.spawn(Box::pin(lifecycle.clone().watch_counts(changes.clone())));
-    if let Some((monitor, seen)) = monitor {
-        runtime.spawn(Box::pin(follow(lifecycle.clone(), monitor, seen)));
-    }
-}
-
 /// Passes on what the monitor sees.
-async fn follow(lifecycle: Arc<Lifecycle>, monitor: Arc<dyn NetworkMonitor>, mut seen: NetworkStatus) {
+async fn follow(stage: Arc<Stage>, monitor: Arc<dyn NetworkMonitor>, mut seen: NetworkStatus) {
     loop {
-        match select(pin!(monitor.changed(seen)), pin!(lifecycle.until_closed())).await {
+        match select(pin!(monitor.changed(seen)), pin!(stage.until_closed())).await {
             Either::Left((network, _)) => {
                 seen = network;
-                lifecycle.network_changed(network);
+                stage.network_changed(network);
             }
             Either::Right(_) => return,
         }

@@ -9,6 +9,7 @@ mod network;
 mod observed;
 #[cfg(feature = "native")]
 mod runtime;
+mod session;
 mod status;
 pub mod sync;
 mod time;
@@ -23,4 +24,5 @@ pub use lifecycle::{Held, Outcome, SyncHandle};
 pub use network::{CombinedMonitor, NetworkMonitorParts, NetworkMonitors};
 #[cfg(feature = "native")]
 pub use runtime::BackgroundRuntime;
+pub use session::{LogoutPolicy, Unsent};
 pub use status::{LastError, RunProgress, RunningStatus, Status};

@@ -77,6 +77,8 @@ pub struct Status {
     pub conflicts: u64,
     /// Changes that may have been applied.
     pub unknown: u64,
+    /// Nobody is signed in, in an app whose users sign in: no store is open.
+    pub signed_out: bool,
     /// Syncing waits for new credentials.
     pub needs_credentials: bool,
     /// What went wrong last, until a run of the same context ends well.
@@ -97,6 +99,7 @@ impl Status {
             rejected: 0,
             conflicts: 0,
             unknown: 0,
+            signed_out: false,
             needs_credentials: false,
             last_error: None,
         }
@@ -147,6 +150,9 @@ impl Status {
                     }
                 }
             };
+        }
+        if self.signed_out {
+            return "signed out".to_owned();
         }
         if self.needs_credentials {
             return "sign in again to sync".to_owned();

@@ -145,7 +145,7 @@ fn code<T>(result: Result<T>) -> String {
 async fn the_bin_is_filtered_restored_and_emptied() {
     let (app, store) = open(CONFIG);
     app.create("Artist", artist(1, "Ada")).await.unwrap();
-    let mut live = app.watch_bin(BinFilter::all());
+    let mut live = app.watch_bin(BinFilter::all()).unwrap();
     assert_eq!(live.next().await.unwrap(), []);
     let entries = [
         entry("Artist", 1, BinReason::Discarded, 1_000_000, artist(1, "Bea")),
@@ -210,7 +210,7 @@ async fn rejected_changes_are_live_and_end_as_the_app_says() {
     let (app, store) = open(CONFIG);
     app.create("Artist", artist(1, "Ada")).await.unwrap();
     app.create("Artist", artist(2, "Bea")).await.unwrap();
-    let mut live = app.watch_rejected(10);
+    let mut live = app.watch_rejected(10).unwrap();
     assert_eq!(live.next().await.unwrap(), []);
     let schema = app.schema().clone();
     let entity = schema.entity("Artist").unwrap();

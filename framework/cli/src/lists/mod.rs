@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 /// Opens the device's app; none where the device has never synced, which is told as nothing being there.
 async fn device(registries: &Registries, path: &Path) -> Result<Option<App>, Failure> {
-    let config = open::device_config(path)?;
+    let config = open::device_of(path, None)?;
     let file = config.store.path.clone();
     if config.store.kind == "sqlite" && file.is_some_and(|file| !Path::new(&file).exists()) {
         return Ok(None);

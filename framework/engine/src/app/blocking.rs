@@ -2,13 +2,16 @@
 
 use super::{App, Transaction};
 use crate::runtime::block_on;
+use crate::session::{LogoutPolicy, Unsent};
 use crate::sync::{BinEntry, BinFilter, DiscardedRecord, OpenConflict, RejectedChange};
 use onsync_core::conflict::Resolution;
 use onsync_core::handler::Parameters;
 use onsync_core::query::Query;
 use onsync_core::store::local::RecordState;
+use onsync_core::transport::CredentialsProvider;
 use onsync_core::{Entity, Fields, Key, Result};
 use std::marker::PhantomData;
+use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::lifecycle::Outcome;
@@ -59,6 +62,8 @@ impl Blocking {
         conflicts(entity: Option<&str>, limit: usize) -> Vec<OpenConflict>;
         conflict(entity: &str, key: impl Into<Key>) -> Option<OpenConflict>;
         resolve_conflict(entity: &str, key: impl Into<Key>, resolution: Resolution) -> Key;
+        login(user: &str, credentials: Arc<dyn CredentialsProvider>) -> ();
+        logout(policy: LogoutPolicy) -> Unsent;
     }
 
     /// Asks for a sync and waits for its end.

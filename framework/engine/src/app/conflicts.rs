@@ -83,10 +83,13 @@ impl App {
     }
 
     /// All open conflicts, given again whenever one came, changed or went.
-    pub fn watch_conflicts(&self) -> LiveList<OpenConflict> {
-        LiveList::new(self.inner.core.clone(), |core| {
+    ///
+    /// # Errors
+    /// `signed_out`.
+    pub fn watch_conflicts(&self) -> Result<LiveList<OpenConflict>> {
+        Ok(LiveList::new(self.core()?, |core| {
             let syncer = core.syncer.clone();
             Box::pin(async move { syncer.conflicts(None, usize::MAX).await })
-        })
+        }))
     }
 }

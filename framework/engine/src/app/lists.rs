@@ -18,7 +18,7 @@ const FOREIGN: Duration = Duration::from_secs(1);
 /// Runs a call of the syncer on the background runtime.
 macro_rules! call {
     ($app:expr, |$syncer:ident| $work:expr) => {{
-        let core = &$app.inner.core;
+        let core = $app.core()?;
         let $syncer = core.syncer.clone();
         core.run(async move { $work.await }).await
     }};
@@ -46,11 +46,14 @@ impl App {
     }
 
     /// As [`App::rejected`], given again whenever it has changed.
-    pub fn watch_rejected(&self, limit: usize) -> LiveList<RejectedChange> {
-        LiveList::new(self.inner.core.clone(), move |core| {
+    ///
+    /// # Errors
+    /// `signed_out`.
+    pub fn watch_rejected(&self, limit: usize) -> Result<LiveList<RejectedChange>> {
+        Ok(LiveList::new(self.core()?, move |core| {
             let syncer = core.syncer.clone();
             Box::pin(async move { syncer.rejected_changes(limit).await })
-        })
+        }))
     }
 
     /// Lets the next sync send a rejected change again as it is, because the reason has gone; the entry leaves the list. False if
@@ -114,12 +117,15 @@ impl App {
     }
 
     /// As [`App::bin`], given again whenever it has changed.
-    pub fn watch_bin(&self, filter: impl Into<BinFilter>) -> LiveList<BinEntry> {
+    ///
+    /// # Errors
+    /// `signed_out`.
+    pub fn watch_bin(&self, filter: impl Into<BinFilter>) -> Result<LiveList<BinEntry>> {
         let filter = filter.into();
-        LiveList::new(self.inner.core.clone(), move |core| {
+        Ok(LiveList::new(self.core()?, move |core| {
             let (syncer, filter) = (core.syncer.clone(), filter.clone());
             Box::pin(async move { syncer.bin(filter).await })
-        })
+        }))
     }
 
     /// Writes values from the bin back as an edit, in one transaction with taking them out of the bin. Where the record is here, the

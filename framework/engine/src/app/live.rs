@@ -48,6 +48,7 @@ impl LiveQuery {
     /// Those of the query; the next call tries again.
     pub async fn next(&mut self) -> Result<Vec<Fields>> {
         loop {
+            self.core.check()?;
             self.bell.borrow_and_update();
             let store = self.core.store.clone();
             let foreign = self

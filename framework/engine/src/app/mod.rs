@@ -4,7 +4,7 @@
 macro_rules! write {
     ($app:expr, |$tx:ident, $records:ident| $work:expr) => {{
         within::check()?;
-        let core = &$app.inner.core;
+        let core = $app.core()?;
         core.lifecycle.writing();
         let (store, $records) = (core.store.clone(), core.records.clone());
         core.run(async move {
@@ -21,7 +21,7 @@ macro_rules! write {
 /// Runs one read on the background runtime.
 macro_rules! read {
     ($app:expr, |$tx:ident, $records:ident| $work:expr) => {{
-        let core = &$app.inner.core;
+        let core = $app.core()?;
         let (store, $records) = (core.store.clone(), core.records.clone());
         core.run(async move {
             let mut transaction = store.begin(Access::Read).await?;
@@ -50,9 +50,10 @@ pub(crate) use records::Records;
 pub use transaction::Transaction;
 pub use typed::TypedRecords;
 
-use crate::events::{Closure, Hub, Subscription};
+use crate::events::{Closure, Subscription};
 use crate::lifecycle::{Lifecycle, Occasion, SyncHandle, closed};
 use crate::observed::Changes;
+use crate::session::{LogoutPolicy, Stage, Unsent, signed_out};
 use crate::status::Status;
 use crate::sync::{Fetched, Syncer};
 use onsync_core::handler::{Event, Parameters, SyncListener};
@@ -62,10 +63,12 @@ use onsync_core::query::Query;
 use onsync_core::runtime::Runtime;
 use onsync_core::schema::Schema;
 use onsync_core::store::local::{Access, LocalStore, Opened, RecordState};
+use onsync_core::transport::CredentialsProvider;
 use onsync_core::value::Timestamp;
 use onsync_core::{Entity, Fields, Key, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{oneshot, watch};
 
 /// What all handles of one app share with its background work.
@@ -74,19 +77,32 @@ pub(crate) struct Core {
     pub(crate) store: Arc<dyn LocalStore>,
     pub(crate) records: Records,
     pub(crate) changes: Arc<Changes>,
-    pub(crate) hub: Arc<Hub>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) syncer: Syncer,
     pub(crate) opened: Opened,
+    /// The user whose store this is, if somebody signed in.
+    pub(crate) user: Option<String>,
+    /// Whoever used this has signed out: handles that are still held are refused.
+    pub(crate) ended: Arc<AtomicBool>,
 }
 
 impl Core {
+    /// # Errors
+    /// `signed_out`.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.ended.load(Ordering::Acquire) {
+            true => Err(signed_out()),
+            false => Ok(()),
+        }
+    }
+
     /// Runs work on the background runtime and waits for it. The work goes on if the caller does not.
     async fn run<T, F>(&self, work: F) -> Result<T>
     where
         T: MaybeSend + 'static,
         F: Future<Output = Result<T>> + MaybeSend + 'static,
     {
+        self.check()?;
         let (sender, receiver) = oneshot::channel();
         self.runtime.spawn(Box::pin(async move {
             let _ = sender.send(work.await);
@@ -95,10 +111,12 @@ impl Core {
     }
 
     async fn begin(&self, access: Access) -> Result<Transaction> {
+        self.check()?;
         Transaction::begin(
             self.store.clone(),
             self.runtime.as_ref(),
             self.records.clone(),
+            self.ended.clone(),
             access,
         )
         .await
@@ -125,20 +143,67 @@ pub struct App {
 
 /// Closes the app with its last handle.
 struct Guarded {
-    core: Arc<Core>,
+    stage: Arc<Stage>,
 }
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        self.core.lifecycle.close();
+        self.stage.close();
     }
 }
 
 impl App {
-    pub(crate) fn new(core: Core) -> Self {
+    pub(crate) fn new(stage: Arc<Stage>) -> Self {
         Self {
-            inner: Arc::new(Guarded { core: Arc::new(core) }),
+            inner: Arc::new(Guarded { stage }),
         }
+    }
+
+    /// What works on the open store.
+    ///
+    /// # Errors
+    /// `signed_out`.
+    fn core(&self) -> Result<Arc<Core>> {
+        self.inner.stage.session().ok_or_else(signed_out)
+    }
+
+    /// Signs a user in: opens the store of this user, and syncs by the provider's credentials from now on. OnSync issues no tokens
+    /// and stores none. It works without a network for a user whose store is on this device; a user who is not known here is first
+    /// confirmed by the server. Then `triggers.synchronize_on_login` runs.
+    ///
+    /// Signing in again as the same user replaces the provider.
+    ///
+    /// # Errors
+    /// `another_user_signed_in`: sign out first. `store_of_another_user`: this app has one store, and it is somebody else's; put
+    /// `{user}` into `store.path`, or let that user sign out with [`LogoutPolicy::Discard`]. `first_login_offline`: the user is not
+    /// known here, and the server cannot be reached. `invalid_user`; `unauthorised`; those of the store.
+    pub async fn login(&self, user: &str, credentials: Arc<dyn CredentialsProvider>) -> Result<()> {
+        within::check()?;
+        let (stage, user) = (self.inner.stage.clone(), user.to_owned());
+        self.inner
+            .stage
+            .in_background(async move { stage.login(&user, credentials).await })
+            .await
+    }
+
+    /// Signs the user out, and says what was not sent; the policy says what happens to that. Whoever still holds a live query or a
+    /// transaction is answered `signed_out`; listeners go on listening.
+    ///
+    /// # Errors
+    /// `not_signed_in`. `unsent_changes` under [`LogoutPolicy::Send`], when not everything could be sent: the user is still signed in,
+    /// and `keep` or `discard` has to be chosen. Those of the store.
+    pub async fn logout(&self, policy: LogoutPolicy) -> Result<Unsent> {
+        within::check()?;
+        let stage = self.inner.stage.clone();
+        self.inner
+            .stage
+            .in_background(async move { stage.logout(policy).await })
+            .await
+    }
+
+    /// The user who is signed in by [`App::login`].
+    pub fn user(&self) -> Option<String> {
+        self.inner.stage.session()?.user.clone()
     }
 
     /// Creates a record and returns its key. A key of one uuid attribute is made if it is not given; under `ids = "server"` a local
@@ -265,7 +330,7 @@ impl App {
     /// # Errors
     /// `unknown_entity`, `unknown_attribute`, `unknown_relation`, and those of the store.
     pub async fn query(&self, query: Query) -> Result<Vec<Fields>> {
-        self.inner.core.query(query).await
+        self.core()?.query(query).await
     }
 
     /// A query that gives its result again whenever it has changed.
@@ -273,7 +338,7 @@ impl App {
     /// # Errors
     /// `unknown_entity`, `unknown_relation`.
     pub fn watch(&self, query: Query) -> Result<LiveQuery> {
-        LiveQuery::new(self.inner.core.clone(), query)
+        LiveQuery::new(self.core()?, query)
     }
 
     /// Reads and writes in one transaction: everything becomes visible together when the work ends well, and is undone when it
@@ -298,8 +363,9 @@ impl App {
         F: AsyncFnOnce(&mut Transaction) -> Result<T>,
     {
         within::check()?;
-        self.inner.core.lifecycle.writing();
-        let mut transaction = self.inner.core.begin(Access::App).await?;
+        let core = self.core()?;
+        core.lifecycle.writing();
+        let mut transaction = core.begin(Access::App).await?;
         let result = within::Within::new(work(&mut transaction)).await?;
         transaction.commit().await?;
         Ok(result)
@@ -332,8 +398,9 @@ impl App {
     /// # Errors
     /// Those of the store.
     pub async fn fetched(&self) -> Result<BTreeMap<String, Fetched>> {
-        let syncer = self.inner.core.syncer.clone();
-        self.inner.core.run(async move { syncer.fetched().await }).await
+        let core = self.core()?;
+        let syncer = core.syncer.clone();
+        core.run(async move { syncer.fetched().await }).await
     }
 
     /// Asks for a sync and returns at once. `""` covers every entity.
@@ -341,13 +408,13 @@ impl App {
     /// # Errors
     /// `unknown_context`, listing the known ones; `queue_full`, `sync_loop`, `not_yet_supported`, `app_closed`.
     pub fn on_sync(&self, context: &str, parameters: &Parameters) -> Result<SyncHandle> {
-        self.inner.core.lifecycle.ask(context, parameters, &[])
+        self.core()?.lifecycle.ask(context, parameters, &[])
     }
 
     /// Hears every event, in order, on a task of its own, until the subscription is dropped. First comes how things stand: the network,
     /// and the start of a run at work.
     pub fn listen(&self, listener: Arc<dyn SyncListener>) -> Subscription {
-        self.inner.core.hub.listen(listener)
+        self.inner.stage.hub().listen(listener)
     }
 
     /// As [`App::listen`], with a closure.
@@ -360,20 +427,22 @@ impl App {
 
     /// How syncing stands.
     pub fn status(&self) -> Status {
-        self.inner.core.hub.status()
+        self.inner.stage.hub().status()
     }
 
     /// Follows the status.
     pub fn watch_status(&self) -> StatusWatch {
         StatusWatch {
-            receiver: self.inner.core.hub.watch(),
+            receiver: self.inner.stage.hub().watch(),
             first: true,
         }
     }
 
     /// The app was put to the front again: runs the context of `triggers.synchronize_on_resume`, if there is one.
     pub fn resumed(&self) {
-        self.inner.core.lifecycle.happened(Occasion::Resume);
+        if let Some(core) = self.inner.stage.session() {
+            core.lifecycle.happened(Occasion::Resume);
+        }
     }
 
     /// Somebody outside says that this context has something new, as a push message does. Hints that come faster than every two
@@ -382,12 +451,14 @@ impl App {
     /// # Errors
     /// `unknown_context`, `app_closed`.
     pub fn hint(&self, context: &str) -> Result<()> {
-        self.inner.core.lifecycle.hint(context)
+        self.core()?.lifecycle.hint(context)
     }
 
     /// There are new credentials: syncing goes on after the server refused the old ones.
     pub fn credentials_changed(&self) {
-        self.inner.core.lifecycle.credentials_changed();
+        if let Some(core) = self.inner.stage.session() {
+            core.lifecycle.credentials_changed();
+        }
     }
 
     /// Tells OnSync how the network is, where the app or the device it runs on knows it.
@@ -395,17 +466,18 @@ impl App {
     /// A monitor that goes by it, such as one the app feeds, keeps it. Others hear of it and look for themselves; then it holds until
     /// they see a change.
     pub fn network_changed(&self, network: NetworkStatus) {
-        self.inner.core.lifecycle.network_told(network);
+        self.inner.stage.network_told(network);
     }
 
     /// What is synced.
     pub fn schema(&self) -> &Schema {
-        &self.inner.core.records.schema
+        self.inner.stage.schema()
     }
 
-    /// What happened when the store was opened.
-    pub fn opened(&self) -> &Opened {
-        &self.inner.core.opened
+    /// What happened when the store was opened; nothing while no store is open.
+    pub fn opened(&self) -> Opened {
+        let session = self.inner.stage.session();
+        session.map(|core| core.opened.clone()).unwrap_or_default()
     }
 
     /// The same methods for threads that may block.

@@ -3,6 +3,7 @@
 
 use super::records::Records;
 use crate::lifecycle::closed;
+use crate::session::signed_out;
 use onsync_core::conflict::Resolution;
 use onsync_core::platform::{BoxFuture, MaybeSend};
 use onsync_core::query::Query;
@@ -10,6 +11,7 @@ use onsync_core::runtime::Runtime;
 use onsync_core::store::local::{Access, LocalStore, LocalTransaction};
 use onsync_core::{Entity, Error, Fields, Key, Result};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 /// One piece of work inside the store's transaction.
@@ -31,6 +33,8 @@ enum Message {
 /// Reads and writes that become visible, or are undone, together.
 pub struct Transaction {
     records: Records,
+    /// Whoever began it has signed out.
+    ended: Arc<AtomicBool>,
     sender: mpsc::Sender<Message>,
 }
 
@@ -54,6 +58,7 @@ impl Transaction {
         store: Arc<dyn LocalStore>,
         runtime: &dyn Runtime,
         records: Records,
+        ended: Arc<AtomicBool>,
         access: Access,
     ) -> Result<Self> {
         let (sender, receiver) = mpsc::channel(1);
@@ -69,7 +74,11 @@ impl Transaction {
             }
         }));
         waits.await.map_err(|_| closed())??;
-        Ok(Self { records, sender })
+        Ok(Self {
+            records,
+            ended,
+            sender,
+        })
     }
 
     async fn job<T, F>(&self, work: F) -> Result<T>
@@ -79,6 +88,7 @@ impl Transaction {
             + MaybeSend
             + 'static,
     {
+        self.check()?;
         let (sender, receiver) = oneshot::channel();
         let records = self.records.clone();
         let job = job(move |tx: &mut dyn LocalTransaction| -> BoxFuture<'_, ()> {
@@ -91,7 +101,15 @@ impl Transaction {
         receiver.await.map_err(|_| closed())?
     }
 
+    fn check(&self) -> Result<()> {
+        match self.ended.load(Ordering::Acquire) {
+            true => Err(signed_out()),
+            false => Ok(()),
+        }
+    }
+
     pub(super) async fn commit(self) -> Result<()> {
+        self.check()?;
         let (sender, receiver) = oneshot::channel();
         self.sender
             .send(Message::Commit(sender))

@@ -122,7 +122,33 @@ pub struct StoreSettings {
     pub options: serde_json::Value,
 }
 
+/// What stands in `store.path` for the user.
+const USER: &str = "{user}";
+
 impl StoreSettings {
+    /// Whether each user has a store of their own: `store.path` holds `{user}`.
+    pub fn is_per_user(&self) -> bool {
+        self.path.as_deref().is_some_and(|path| path.contains(USER))
+    }
+
+    /// The settings of one user's store. The user's id becomes part of a file name, in which letters are lower case, digits and `-`
+    /// stay, and everything else is written as `%` and two hexadecimal digits a byte: different ids have different names, also where
+    /// capitals do not count.
+    #[must_use]
+    pub fn of_user(&self, user: &str) -> Self {
+        let mut name = String::new();
+        for byte in user.bytes() {
+            match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'-' => name.push(char::from(byte)),
+                _ => name.push_str(&format!("%{byte:02x}")),
+            }
+        }
+        Self {
+            path: self.path.as_ref().map(|path| path.replace(USER, &name)),
+            ..self.clone()
+        }
+    }
+
     /// The adapter's own options as its type.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use crate::config::ContextSettings;
 use onsync_core::error::list_names;
 use onsync_core::handler::Parameters;
 use onsync_core::{Error, Result};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -147,13 +148,31 @@ impl Lifecycle {
         match self.contexts.get(name) {
             Some(settings) => Ok(settings.clone()),
             None if name.is_empty() || self.handler.is_some() => Ok(ContextSettings::default()),
-            None => Err(Error::rejected(
-                "unknown_context",
-                format!(
-                    "there is no context {name:?}; configured: {}; `on_sync(\"\")` covers every entity",
-                    list_names(self.contexts.keys())
-                ),
-            )),
+            None => Err(unknown_context(name, &self.contexts)),
         }
     }
+
+    /// Syncs every entity once, without a retry.
+    ///
+    /// # Errors
+    /// What ended the run.
+    pub(crate) async fn sync_once(self: &Arc<Self>) -> Result<()> {
+        let manner = Manner {
+            once: true,
+            ..Manner::CALL
+        };
+        let handle = self.ask_as("", &Parameters::new(), &[], manner)?;
+        handle.outcome().await.into_result().map(drop)
+    }
+}
+
+/// There is no such context.
+pub(crate) fn unknown_context(name: &str, contexts: &BTreeMap<String, ContextSettings>) -> Error {
+    Error::rejected(
+        "unknown_context",
+        format!(
+            "there is no context {name:?}; configured: {}; `on_sync(\"\")` covers every entity",
+            list_names(contexts.keys())
+        ),
+    )
 }

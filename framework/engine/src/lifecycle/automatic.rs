@@ -26,14 +26,6 @@ impl Lifecycle {
         self.triggers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses a trigger whose context is not there, before anything starts.
-    ///
-    /// # Errors
-    /// `unknown_context`.
-    pub(crate) fn check_trigger(&self, context: &str) -> Result<()> {
-        self.context(context).map(drop)
-    }
-
     /// Something happened that may start a run.
     pub(crate) fn happened(&self, occasion: Occasion) {
         if occasion == Occasion::Resume {

@@ -17,6 +17,7 @@ mod steps;
 mod tests;
 mod triggers;
 
+pub(crate) use ask::unknown_context;
 pub use handle::{Held, Outcome, SyncHandle};
 pub(crate) use steps::SyncSteps;
 pub(crate) use triggers::Occasion;
@@ -62,6 +63,8 @@ pub(crate) struct Parts {
     pub(crate) queue_limit: usize,
     pub(crate) handler: Option<Arc<dyn OnSync>>,
     pub(crate) monitor: Option<Arc<dyn NetworkMonitor>>,
+    /// The user whose store this is, if somebody signed in.
+    pub(crate) user: Option<String>,
 }
 
 /// The queue and everything that acts on it.
@@ -84,7 +87,9 @@ pub(crate) struct Lifecycle {
     trigger_bell: Notify,
     /// A handler or listener has written since a run was last asked for because of writes.
     written_by_run: AtomicBool,
+    user: Option<String>,
     closed: watch::Sender<bool>,
+    stopped: watch::Sender<bool>,
 }
 
 struct State {
@@ -135,7 +140,9 @@ impl Lifecycle {
             triggers: Mutex::new(Triggers::new(parts.triggers)),
             trigger_bell: Notify::new(),
             written_by_run: AtomicBool::new(false),
+            user: parts.user,
             closed: watch::Sender::new(false),
+            stopped: watch::Sender::new(false),
         }))
     }
 
@@ -191,6 +198,14 @@ impl Lifecycle {
             }
         }
         self.state().queue.close();
+        self.stopped.send_replace(true);
+    }
+
+    /// Ends when the app is closed and nothing runs any more.
+    pub(crate) async fn until_stopped(&self) {
+        let mut stopped = self.stopped.subscribe();
+        // The sender is a field of this value, so there is one.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
     }
 
     fn show_queue(&self) {
@@ -269,6 +284,10 @@ impl Lifecycle {
             ));
         };
         let fence = self.steps.take_over().await?;
+        if let Some(user) = &self.user {
+            // Another process or tab may have signed this user out.
+            self.steps.check_claim(user).await?;
+        }
         let mut ancestry = request.ancestry.clone();
         ancestry.push(request.what.clone());
         let budget = settings.budget;

@@ -10,6 +10,7 @@ pub(crate) trait SyncSteps: MaybeSend + MaybeSync {
     async fn take_over(&self) -> Result<Fence>;
     async fn run(&self, fence: Fence, step: &Step, sink: &dyn ProgressSink) -> Result<Summary>;
     async fn pending(&self) -> Result<Pending>;
+    async fn check_claim(&self, user: &str) -> Result<()>;
 }
 
 #[portable_async]
@@ -24,5 +25,9 @@ impl SyncSteps for Syncer {
 
     async fn pending(&self) -> Result<Pending> {
         Syncer::pending(self).await
+    }
+
+    async fn check_claim(&self, user: &str) -> Result<()> {
+        crate::session::check_claim(self.store.as_ref(), user).await
     }
 }

@@ -21,7 +21,6 @@ pub(crate) enum Occasion {
     /// The app started.
     Start,
     /// A user signed in.
-    #[cfg_attr(not(test), expect(dead_code, reason = "signing in comes with a later step"))]
     Login,
     /// The network came back.
     Online,

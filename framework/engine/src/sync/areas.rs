@@ -28,8 +28,28 @@ pub(crate) const BASE_WHEN_CUT: &str = "base_when_cut";
 /// Sortable id → [`BinEntry`](super::BinEntry).
 pub(crate) const BIN: &str = "bin";
 
+/// Every area with one name but [`STATE`]: what is wiped when a user gives up a store.
+pub(crate) const WIPED: &[&str] = &[
+    OUTBOX,
+    CHECKPOINT,
+    CREATED,
+    STAGE,
+    REJECTED,
+    UNKNOWN,
+    CONFLICT,
+    BASE_WHEN_CUT,
+    BIN,
+];
+
+/// Whether a key of [`STATE`] is the fence.
+pub(crate) fn is_fence(key: &[u8]) -> bool {
+    key == FENCE
+}
+
 const INSTANCE: &[u8] = b"instance";
 const FENCE: &[u8] = b"fence";
+/// In [`STATE`]: whose store this is.
+pub(crate) const CLAIM: &[u8] = b"claim";
 
 /// The area of an entity's key map from local to server keys.
 pub(crate) fn local_keys(entity: &str) -> String {
@@ -183,5 +203,20 @@ impl Areas for dyn LocalTransaction + '_ {
 
     async fn set_instance(&mut self, instance: &Instance) -> Result<()> {
         self.store(STATE, INSTANCE, instance).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::WIPED;
+
+    /// An area that is added and not wiped would outlive its user.
+    #[test]
+    fn every_area_is_wiped() {
+        let declared = include_str!("areas.rs")
+            .lines()
+            .filter(|line| line.starts_with("pub(crate) const ") && line.contains(": &str = "))
+            .count();
+        assert_eq!(WIPED.len() + 1, declared, "all but `state` belong into WIPED");
     }
 }

@@ -12,7 +12,7 @@
 //! checkpoints, the bin and the lists of what went wrong, all kept in areas of the store.
 
 mod apply;
-mod areas;
+pub(crate) mod areas;
 mod bin;
 mod budget;
 mod conflicts;

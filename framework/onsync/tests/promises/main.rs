@@ -21,6 +21,7 @@ mod lists;
 mod outbox;
 mod pulls;
 mod resolvers;
+mod users;
 mod world;
 
 /// One test per kind of store for each scenario.

@@ -63,6 +63,10 @@ impl SyncSteps for Fake {
         })
     }
 
+    async fn check_claim(&self, _user: &str) -> Result<()> {
+        Ok(())
+    }
+
     async fn pending(&self) -> Result<Pending> {
         Ok(Pending {
             waiting: 3,
@@ -209,6 +213,7 @@ impl World {
             queue_limit: 4,
             handler,
             monitor: Some(monitor.clone()),
+            user: None,
         })
         .unwrap();
         let changes = Arc::new(Changes::new());
