@@ -109,10 +109,13 @@ fn a_dropped_combination_lets_its_monitors_go() {
     assert!(server.upgrade().is_none());
 }
 
-/// Two monitors, `cable` and `server`; the options they were made with.
-fn registries() -> (Registries, Arc<Mutex<Vec<(String, serde_json::Value)>>>) {
+/// Names and options with which monitors were made.
+type Made = Arc<Mutex<Vec<(String, serde_json::Value)>>>;
+
+/// Two monitors, `cable` and `server`.
+fn registries() -> (Registries, Made) {
     let mut registries = Registries::new();
-    let made: Arc<Mutex<Vec<_>>> = Arc::default();
+    let made = Made::default();
     for name in ["cable", "server"] {
         let made = made.clone();
         registries

@@ -196,11 +196,15 @@ impl Queue {
         }
     }
 
-    /// The network came, went, or is another one now. When it comes, runs that wait for it are due.
+    /// The network came, went, or is another one now. When it comes, runs that wait for it are due, and so are those in back-off:
+    /// what they failed for may have passed with the network they had.
     pub(crate) fn set_network(&mut self, network: NetworkStatus) {
+        let came = self.offline && network.online;
         self.offline = !network.online;
         self.metered = network.is_metered();
-        if network.online {
+        if came {
+            self.release(|wait| matches!(wait, Wait::Until { .. }));
+        } else if network.online {
             self.reached();
         }
     }

@@ -18,6 +18,7 @@ mod interrupted;
 mod keys;
 mod last_write_wins;
 mod lists;
+mod network;
 mod outbox;
 mod pulls;
 mod resolvers;

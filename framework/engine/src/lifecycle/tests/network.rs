@@ -4,6 +4,7 @@ use super::world::{Script, World, seconds};
 use crate::lifecycle::{Held, Outcome};
 use onsync_core::Error;
 use onsync_core::network::{NetworkKind, NetworkNews, NetworkStatus, OfflineReason};
+use onsync_core::runtime::Runtime;
 
 fn metered() -> NetworkStatus {
     NetworkStatus {
@@ -63,6 +64,22 @@ fn a_run_that_failed_on_a_free_network_is_not_tried_again_on_a_metered_one() {
         .lifecycle
         .network_changed(NetworkStatus::online(NetworkKind::Wifi));
     assert!(matches!(world.outcome(photos), Outcome::Completed(_)));
+}
+
+#[test]
+fn a_network_that_comes_ends_a_back_off_too() {
+    let world = World::new();
+    world.script([Script::Fail(Error::transient("not_onsync", "nothing"))]);
+    let run = world.ask("Online");
+    world.runtime.settle();
+    world
+        .lifecycle
+        .network_changed(NetworkStatus::offline(OfflineReason::CaptivePortal));
+    world.runtime.settle();
+    assert_eq!(world.steps().len(), 1);
+    world.lifecycle.network_changed(NetworkStatus::assumed());
+    assert!(matches!(world.outcome(run), Outcome::Completed(_)));
+    assert_eq!(world.runtime.elapsed(), seconds(0));
 }
 
 #[test]
