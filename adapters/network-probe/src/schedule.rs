@@ -119,6 +119,8 @@ impl Schedule {
         if last.is_none() {
             return UnderWay::Keep;
         }
+        // There is a network again, and what stands at its end is not known yet.
+        self.status.reason = None;
         self.misses = 0;
         self.next = Some(now);
         UnderWay::GiveUp
@@ -224,7 +226,12 @@ mod tests {
         assert_eq!(schedule.due(), None);
         schedule.hear(NetworkNews::Before(wifi), seconds(30), 0.0);
         assert_eq!(schedule.due(), Some(seconds(30)));
-        assert!(!schedule.status().online, "a network is no server yet");
+        let status = schedule.status();
+        assert_eq!(
+            (status.online, status.reason),
+            (false, None),
+            "a network is no server yet"
+        );
     }
 
     #[test]

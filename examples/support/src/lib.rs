@@ -149,10 +149,20 @@ impl Office {
     /// # Errors
     /// Those of the store and the configuration.
     pub async fn device(&self, name: &str) -> Result<App> {
+        onsync::open_config(self.config_of(name)).await
+    }
+
+    /// The configuration of a device, for those who change something before they open it.
+    pub fn config_of(&self, device: &str) -> Config {
         let mut config = self.config.clone();
         config.transport.url = Some(self.url.clone());
-        config.store.path = Some(self.path_of(name).display().to_string());
-        onsync::open_config(config).await
+        config.store.path = Some(self.path_of(device).display().to_string());
+        config
+    }
+
+    /// Where the office is served.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 }
 
