@@ -2,7 +2,7 @@
 
 use onsync::config::Config;
 use onsync::sqlite_store::rusqlite::Connection;
-use onsync::{App, Error, Fields, Query, Result, Summary};
+use onsync::{App, Error, Fields, Query, Registries, Result, Summary};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -11,6 +11,7 @@ pub struct Office {
     folder: TempDir,
     url: String,
     config: Config,
+    registries: Registries,
 }
 
 fn failed(what: &str, cause: impl std::fmt::Display) -> Error {
@@ -31,12 +32,20 @@ impl Office {
     /// # Errors
     /// Whatever goes wrong, with what was tried.
     pub async fn open_with(config: &str, sql: &str) -> Result<Self> {
+        Self::open_with_plugins(config, sql, onsync::registries()).await
+    }
+
+    /// Makes an existing database with this SQL and serves it, with plug-ins that devices know too.
+    ///
+    /// # Errors
+    /// Whatever goes wrong, with what was tried.
+    pub async fn open_with_plugins(config: &str, sql: &str, registries: Registries) -> Result<Self> {
         let folder = tempfile::tempdir().map_err(|error| failed("a temporary folder", error))?;
         let connection = Self::connect(&folder.path().join("office.sqlite"))?;
         connection
             .execute_batch(sql)
             .map_err(|error| failed("the office's tables", error))?;
-        Self::serve(config, folder).await
+        Self::serve(config, folder, registries).await
     }
 
     /// Serves a copy of a database that exists.
@@ -48,15 +57,15 @@ impl Office {
         let bytes = std::fs::read(database).map_err(|error| failed("the sample database", error))?;
         std::fs::write(folder.path().join("office.sqlite"), bytes)
             .map_err(|error| failed("its copy", error))?;
-        Self::serve(config, folder).await
+        Self::serve(config, folder, onsync::registries()).await
     }
 
-    async fn serve(config: &str, folder: TempDir) -> Result<Self> {
+    async fn serve(config: &str, folder: TempDir, registries: Registries) -> Result<Self> {
         let mut config = Config::from_text(config)?;
         let database = folder.path().join("office.sqlite");
         config.server.database = Some(format!("sqlite:{}", database.display()));
         config.server.authentication = onsync::config::Authentication::None;
-        let served = onsync::server::from_config(&config, &onsync::registries()).await?;
+        let served = onsync::server::from_config(&config, &registries).await?;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .map_err(|error| failed("a port on loopback", error))?;
@@ -72,6 +81,7 @@ impl Office {
             folder,
             url: format!("http://{address}"),
             config,
+            registries,
         })
     }
 
@@ -149,7 +159,9 @@ impl Office {
     /// # Errors
     /// Those of the store and the configuration.
     pub async fn device(&self, name: &str) -> Result<App> {
-        onsync::open_config(self.config_of(name)).await
+        onsync::builder(self.config_of(name), self.registries.clone())?
+            .build()
+            .await
     }
 
     /// The configuration of a device, for those who change something before they open it.

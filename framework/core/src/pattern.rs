@@ -22,6 +22,9 @@ pub enum Direction {
     ReadOnly,
     /// Both ways.
     ReadWrite,
+    /// Device to server only: nothing is ever fetched, and `select` is not asked. For what devices record and need no longer once the
+    /// server has it ([`Settlement::Forget`]).
+    SendOnly,
 }
 
 /// What travels, and becomes visible, as one.
@@ -71,6 +74,26 @@ impl DirtyRecord<'_> {
                 (Some(_), None) => true,
                 (None, _) => false,
             }
+    }
+
+    /// Whether the record is something else than what is on its way would make of it: there is more to send then.
+    pub fn edited_since(&self) -> bool {
+        let Some(sent) = self.in_flight else {
+            return self.difference().is_some();
+        };
+        let (MutationKind::Create | MutationKind::Update, Some(mine)) = (sent.kind, self.mine) else {
+            return self.mine.is_some() || sent.kind != MutationKind::Delete;
+        };
+        let attributes = self.entity.attributes.iter().enumerate();
+        let mut travels =
+            attributes.filter(|(index, attribute)| !attribute.local && !self.entity.is_key(*index));
+        travels.any(|(index, attribute)| {
+            let expected = match sent.values.has(&attribute.name) {
+                true => Some(sent.values.value(&attribute.name)),
+                false => self.base.and_then(|base| base.get(index)),
+            };
+            mine.get(index) != expected
+        })
     }
 
     /// Three-way merge per attribute: edited ones (and what travels together with them) keep the local value, all others take
@@ -185,6 +208,21 @@ pub enum Settlement {
     Unknown,
 }
 
+impl Settlement {
+    /// What an outcome does by default: acknowledges what was applied, discards what is gone (also what was applied and is gone by
+    /// now), lists rejections, keeps conflicts.
+    pub fn usual(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Applied { gone: true, .. } | Outcome::Gone => Self::Discard(BinReason::Gone),
+            Outcome::Applied { .. } => Self::Acknowledge,
+            Outcome::Rejected(rejection) => Self::Reject(rejection.clone()),
+            Outcome::Conflict { kind, .. } => Self::Conflict(*kind),
+            Outcome::Retry(_) => Self::Retry,
+            Outcome::Renew => Self::Unknown,
+        }
+    }
+}
+
 /// How far the device is, as the server reads its checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -277,17 +315,10 @@ pub trait SyncPattern: MaybeSend + MaybeSync {
     /// by now), lists rejections, keeps conflicts.
     fn settle(&self, dirty: &DirtyRecord<'_>, outcome: &Outcome) -> Settlement {
         let _ = dirty;
-        match outcome {
-            Outcome::Applied { gone: true, .. } | Outcome::Gone => Settlement::Discard(BinReason::Gone),
-            Outcome::Applied { .. } => Settlement::Acknowledge,
-            Outcome::Rejected(rejection) => Settlement::Reject(rejection.clone()),
-            Outcome::Conflict { kind, .. } => Settlement::Conflict(*kind),
-            Outcome::Retry(_) => Settlement::Retry,
-            Outcome::Renew => Settlement::Unknown,
-        }
+        Settlement::usual(outcome)
     }
 
-    /// Server: what the answer holds. `progress` is none for a device without a usable checkpoint.
+    /// Server: what the answer holds. `progress` is none for a device without a usable checkpoint. Not asked for [`Direction::SendOnly`].
     fn select(&self, progress: Option<Progress>) -> Selection;
 
     /// Server: what a mutation does.

@@ -9,6 +9,7 @@ use futures_util::future::{Either, select};
 use onsync_core::handler::{Phase, Summary, SyncDirection};
 use onsync_core::mutation::Outcome;
 use onsync_core::page::Checkpoint;
+use onsync_core::pattern::Direction;
 use onsync_core::store::local::{Access, LocalTransaction};
 use onsync_core::transport::{Answer, Exchange};
 use onsync_core::wire::{AnswerFrame, AnswerState, EntityRequest, Hello, PROTOCOL, RequestFrame};
@@ -237,7 +238,11 @@ impl<'a> Run<'a> {
             if entity.local {
                 continue;
             }
-            let pull = pulled.contains(name);
+            let fetched = self.syncer.pattern(name)?.direction() != Direction::SendOnly;
+            let pull = fetched && pulled.contains(name);
+            if !pull && !named.contains(name) {
+                continue;
+            }
             let stored: Option<StoredCheckpoint> = tx.load(areas::CHECKPOINT, &entity_key(name, b"")).await?;
             let checkpoint = stored.map(|stored| stored.checkpoint).filter(|_| pull);
             if pull {

@@ -6,6 +6,7 @@ use super::areas::{self, Areas, StoredCheckpoint};
 use super::resolve::Desk;
 use onsync_core::conflict::Resolution;
 use onsync_core::mutation::BinReason;
+use onsync_core::pattern::Direction;
 use onsync_core::store::local::Access;
 use onsync_core::{Key, Result};
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,7 @@ impl Syncer {
             let key = areas::entity_key(&entity.name, b"");
             let stored: Option<StoredCheckpoint> = tx.load(areas::CHECKPOINT, &key).await?;
             let state = match stored {
+                None if self.pattern(&entity.name)?.direction() == Direction::SendOnly => Fetched::Complete,
                 None => Fetched::Never,
                 Some(stored) if stored.complete => Fetched::Complete,
                 Some(_) => Fetched::Partly,

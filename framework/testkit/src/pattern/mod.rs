@@ -66,6 +66,7 @@ macro_rules! __pattern_cases {
                 an_edit_made_while_its_sync_is_in_flight_survives
                 a_new_record_deleted_while_its_create_is_in_flight_is_gone_everywhere
                 a_lost_answer_changes_nothing
+                what_is_only_sent_arrives_once
                 devices_and_server_end_equal_after_any_history
                 every_edit_is_applied_in_the_bin_or_held_after_any_history
             }

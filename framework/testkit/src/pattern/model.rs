@@ -5,7 +5,7 @@ use super::server::effect;
 use onsync_core::mutation::{Mutation, MutationKind, Outcome, ServerRecord};
 use onsync_core::page::{KeyRange, PageKind};
 use onsync_core::pattern::{
-    Action, InFlight, Incoming, Progress, Selection, Settlement, SyncPattern, Verdict,
+    Action, Direction, InFlight, Incoming, Progress, Selection, Settlement, SyncPattern, Verdict,
 };
 use onsync_core::record::RecordName;
 use onsync_core::schema::EntitySchema;
@@ -18,7 +18,7 @@ pub(crate) struct Server {
     pub(crate) rows: BTreeMap<i64, Fields>,
     pub(crate) seen: BTreeSet<String>,
     changed: BTreeMap<i64, u64>,
-    position: u64,
+    pub(crate) position: u64,
     receipts: BTreeMap<Uuid, Outcome>,
 }
 
@@ -329,6 +329,9 @@ impl Device {
 
     /// Fetches what the pattern selects and plans it on what is dirty.
     pub(crate) fn pull(&mut self, pattern: &dyn SyncPattern, server: &Server) {
+        if pattern.direction() == Direction::SendOnly {
+            return;
+        }
         let progress = self.position.map(|position| Progress {
             position,
             newest: server.position,

@@ -1,0 +1,38 @@
+//! The example runs to its end and shows what its page says, and is a command that knows the pattern.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str]) -> (Output, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_onsync-example-custom-pattern"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output, said)
+}
+
+#[test]
+fn it_shows_what_its_page_says() {
+    let (output, said) = run(&[]);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("the office has 3"), "{said}");
+    assert!(said.contains("[append_only]"), "{said}");
+    assert!(said.contains("in the bin: 1"), "{said}");
+}
+
+#[test]
+fn its_command_knows_the_pattern_and_the_plain_one_does_not() {
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/onsync.toml");
+    let (output, said) = run(&["check", "--config", config]);
+    assert!(!said.contains("unknown_plugin"), "{said}");
+    assert_ne!(output.status.code(), Some(2), "{said}");
+}
+
+#[test]
+fn the_pattern_stays_small() {
+    let source = include_str!("../src/append_only.rs");
+    assert!(source.lines().count() < 100);
+}
