@@ -7,7 +7,8 @@
 mod common;
 
 use common::{
-    ENTITY, HttpClient, ServerProcess, device, fill, header, median, report, rounds, serve_if_asked, sync,
+    ENTITY, HttpClient, ServerProcess, cpu, device, fill, header, median, millis, report, rounds,
+    serve_if_asked, sync,
 };
 use onsync_core::{Fields, Key};
 use onsync_sqlite_store::rusqlite::Connection;
@@ -78,6 +79,7 @@ fn main() {
         .build()
         .expect("a runtime");
     let (mut pushed, mut floors) = (Vec::new(), Vec::new());
+    let (mut here, mut there, mut bare_cpu) = (Vec::new(), Vec::new(), Vec::new());
     runtime.block_on(async {
         let app = device(&folder.path().join("device.sqlite"), &server.url, pattern).await;
         sync(&app).await;
@@ -94,14 +96,20 @@ fn main() {
                 })
                 .collect();
             app.update_many(ENTITY, edits).await.expect("edits");
+            let this = std::process::id();
+            let before = (cpu(this), server.cpu());
             let began = Instant::now();
             let summary = sync(&app).await;
             let took = began.elapsed();
+            let after = (cpu(this), server.cpu());
             assert_eq!(summary.applied, EDITS as u64);
             let floor = bare(&bare_path, round) + http.round_trip().await;
             if round > 0 {
                 pushed.push(took);
                 floors.push(floor);
+                here.push(after.0.saturating_sub(before.0));
+                there.push(after.1.saturating_sub(before.1));
+                bare_cpu.push(cpu(this).saturating_sub(after.0));
             }
             println!(
                 "round {round}: push {took:?}, bare {floor:?}, {} requests",
@@ -110,5 +118,11 @@ fn main() {
         }
     });
     println!();
+    println!(
+        "processor time: device {}, server {}; bare program {}",
+        millis(median(here)),
+        millis(median(there)),
+        millis(median(bare_cpu))
+    );
     report("1,000 edits pushed", median(pushed), median(floors), 3.0);
 }
