@@ -59,3 +59,40 @@ pub(crate) fn remove(connection: &Connection, area: &str, key: &[u8]) -> Result<
         .doing("writing an area")
         .map(|_| ())
 }
+
+/// For each key whether it was new and is stored now.
+pub(crate) fn insert_all(
+    connection: &Connection,
+    area: &str,
+    entries: &[(Vec<u8>, Vec<u8>)],
+) -> Result<Vec<bool>> {
+    let run = || {
+        let mut statement = connection.prepare_cached(
+            "INSERT INTO \"_onsync_area\" (area, key, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        )?;
+        statement.raw_bind_parameter(1, area)?;
+        entries
+            .iter()
+            .map(|(key, value)| {
+                statement.raw_bind_parameter(2, key.as_slice())?;
+                statement.raw_bind_parameter(3, value.as_slice())?;
+                statement.raw_execute().map(|rows| rows == 1)
+            })
+            .collect()
+    };
+    rusqlite::Result::<Vec<_>>::doing(run(), "writing an area")
+}
+
+pub(crate) fn remove_all(connection: &Connection, area: &str, keys: &[Vec<u8>]) -> Result<()> {
+    let run = || {
+        let mut statement =
+            connection.prepare_cached("DELETE FROM \"_onsync_area\" WHERE area = ?1 AND key = ?2")?;
+        statement.raw_bind_parameter(1, area)?;
+        for key in keys {
+            statement.raw_bind_parameter(2, key.as_slice())?;
+            statement.raw_execute()?;
+        }
+        Ok(())
+    };
+    rusqlite::Result::<()>::doing(run(), "writing an area")
+}

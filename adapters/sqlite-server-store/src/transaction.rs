@@ -303,12 +303,20 @@ impl ServerTransaction for Transaction {
         areas::insert(self.connection()?, area, key, value)
     }
 
+    async fn area_insert_all(&mut self, area: &str, entries: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<bool>> {
+        areas::insert_all(self.connection()?, area, entries)
+    }
+
     async fn area_put(&mut self, area: &str, key: &[u8], value: &[u8]) -> Result<()> {
         areas::put(self.connection()?, area, key, value)
     }
 
     async fn area_remove(&mut self, area: &str, key: &[u8]) -> Result<()> {
         areas::remove(self.connection()?, area, key)
+    }
+
+    async fn area_remove_all(&mut self, area: &str, keys: &[Vec<u8>]) -> Result<()> {
+        areas::remove_all(self.connection()?, area, keys)
     }
 
     async fn area_scan(

@@ -2,9 +2,10 @@
 
 use crate::batch::Batch;
 use crate::prepare::{Prepared, Stop, prepare, project, refuse, rejection};
-use crate::receipt::{self, Receipt};
+use crate::receipt::{self, Listed, Receipt};
 use crate::request::{Item, Target};
 use crate::server::Inner;
+use crate::standing::Standing;
 use onsync_core::error::{Error, Result};
 use onsync_core::mutation::{MutationKind, Outcome, ServerRecord};
 use onsync_core::pattern::{ServerView, Verdict};
@@ -23,6 +24,8 @@ pub(crate) struct Applied {
     pub(crate) effect: Option<AppliedMutation>,
     /// The key of what took effect now, and the version that the device has of it as soon as it reads the outcome.
     pub(crate) settled: Option<(Key, Option<Version>)>,
+    /// The receipt that was made now.
+    pub(crate) receipt: Option<Listed>,
 }
 
 /// What an effect left behind.
@@ -47,7 +50,7 @@ impl Effect {
 }
 
 impl Batch<'_> {
-    /// Applies one mutation exactly once.
+    /// Applies one mutation exactly once; its receipt is in its place.
     ///
     /// # Errors
     /// The transaction is to be undone.
@@ -56,32 +59,35 @@ impl Batch<'_> {
         transaction: &mut dyn ServerTransaction,
         item: &Item,
         target: &Target,
-        settled_to: u64,
+        standing: Standing,
     ) -> Result<Applied> {
-        let id = item.mutation.id;
-        let opened = self.receipt(item, named_key(item), &applied(None));
-        if !receipt::open(transaction, id, &opened).await? {
-            return self.repeated(transaction, item, target).await;
-        }
-        if item.mutation.number <= settled_to {
-            receipt::close(transaction, id).await?;
-            return Ok(answered(Outcome::Renew, true));
+        match standing {
+            Standing::New => {}
+            Standing::Repeated => return self.repeated(transaction, item, target).await,
+            Standing::Forgotten => return Ok(answered(Outcome::Renew, true)),
         }
         let effect = match self.change(transaction, item, target).await {
             Ok(effect) => effect,
             Err(Stop::Refuse(rejection)) => Effect::nothing(Outcome::Rejected(rejection)),
             Err(Stop::Fail(error)) => return Err(error),
         };
-        let as_opened = opened.is_as(effect.key.as_ref(), &effect.outcome);
-        let receipt = match as_opened {
-            true => opened,
-            false => {
-                let key = effect.key.clone().or(effect.about).or(opened.key);
-                self.receipt(item, key, &effect.outcome)
+        let named = named_key(item);
+        let plain = matches!(
+            effect.outcome,
+            Outcome::Applied {
+                key: None,
+                gone: false,
+                ..
             }
-        };
-        receipt::finish(transaction, self.owner, id, &receipt, !as_opened).await?;
+        );
+        let as_opened = plain && (effect.key.is_none() || effect.key == named);
+        if !as_opened {
+            let key = effect.key.clone().or(effect.about).or(named);
+            let receipt = self.receipt(item, key, &effect.outcome);
+            receipt::rewrite(transaction, item.mutation.id, receipt).await?;
+        }
         Ok(Applied {
+            receipt: Some(Listed::of(item, &effect.outcome)),
             effect: effect.key.clone().and_then(|key| self.effect(item, key)),
             settled: effect.key.map(|key| (key, effect.held)),
             outcome: effect.outcome,
@@ -90,7 +96,7 @@ impl Batch<'_> {
     }
 
     pub(crate) fn receipt(&self, item: &Item, key: Option<Key>, outcome: &Outcome) -> Receipt {
-        Receipt::new(self.principal, self.request.hello.instance, item, key, outcome)
+        Receipt::new(self.principal, item, key, outcome)
     }
 
     /// What hooks are told; nothing where there are none.
@@ -383,6 +389,7 @@ pub(crate) fn answered(outcome: Outcome, new: bool) -> Applied {
         new,
         effect: None,
         settled: None,
+        receipt: None,
     }
 }
 
@@ -394,7 +401,7 @@ pub(crate) fn applied(key: Option<Key>) -> Outcome {
     }
 }
 
-fn named_key(item: &Item) -> Option<Key> {
+pub(crate) fn named_key(item: &Item) -> Option<Key> {
     match &item.mutation.record {
         RecordName::Key(key) => Some(key.clone()),
         RecordName::Created(_) => None,

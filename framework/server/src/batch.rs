@@ -4,10 +4,11 @@ use crate::apply::Applied;
 use crate::echo::Echo;
 use crate::held::Held;
 use crate::order::{Unit, units};
-use crate::receipt::{self, Owner};
+use crate::receipt::{self, Listed, Owner};
 use crate::repeat::reused;
 use crate::request::{Item, Request, Target};
 use crate::server::Inner;
+use crate::standing::Standing;
 use onsync_core::error::{Error, ErrorKind, Result};
 use onsync_core::mutation::{Outcome, Rejection};
 use onsync_core::policy::{AppliedMutation, Principal};
@@ -148,18 +149,23 @@ impl Batch<'_> {
         let settled_to = receipt::settle_in(transaction.as_mut(), self.principal, self.owner, told)
             .await
             .map_err(Failure::of_store)?;
-        let mut outcomes = Vec::new();
-        let mut settled = Vec::new();
+        let (mut outcomes, mut settled, mut made) = (Vec::new(), Vec::new(), Vec::new());
         let (mut fresh, mut effects) = (Vec::new(), Vec::new());
+        let waits = |unit: &Unit| unit.members.iter().any(|place| self.is_held(*place, held));
+        let free = units.iter().filter(|unit| !waits(unit));
+        let places = free.flat_map(|unit| unit.members.iter().copied());
+        let standings = self.open(transaction.as_mut(), places, settled_to).await?;
         for unit in units {
-            if unit.members.iter().any(|place| self.is_held(*place, held)) {
+            if waits(unit) {
                 outcomes.extend(unit.members.iter().map(|place| (*place, parent_waiting())));
                 continue;
             }
             for place in &unit.members {
                 let item = &self.request.items[*place];
                 let target = self.target(item)?;
-                let one = self.apply(transaction.as_mut(), item, target, settled_to).await;
+                let standing = standings.get(&item.mutation.id).copied();
+                let standing = standing.unwrap_or(Standing::Repeated);
+                let one = self.apply(transaction.as_mut(), item, target, standing).await;
                 let applied = one.map_err(|error| Failure {
                     at: Some(*place),
                     cause: Cause::Error(error),
@@ -174,9 +180,11 @@ impl Batch<'_> {
                 if let Some((key, version)) = applied.settled {
                     settled.push((item.mutation.entity.as_str(), key, version));
                 }
+                made.extend(applied.receipt);
                 outcomes.push((*place, applied.outcome));
             }
         }
+        receipt::list(transaction.as_mut(), self.owner, made).await?;
         if !fresh.is_empty() {
             for hooks in &self.server.hooks {
                 hooks.before_commit(transaction.as_mut(), &fresh).await?;
@@ -257,8 +265,9 @@ impl Batch<'_> {
             return Ok(outcome.clone());
         }
         let receipt = self.receipt(item, None, outcome);
-        if receipt::open(transaction, id, &receipt).await? {
-            receipt::finish(transaction, self.owner, id, &receipt, false).await?;
+        let opened = receipt::open(transaction, vec![(id, receipt)]).await?;
+        if opened.get(&id) == Some(&true) {
+            receipt::list(transaction, self.owner, vec![Listed::of(item, outcome)]).await?;
             return Ok(outcome.clone());
         }
         // Somebody sent it at the same time, and was quicker.

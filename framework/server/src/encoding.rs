@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 
 /// The area of receipts, by mutation id.
 pub(crate) const RECEIPT: &str = "receipt";
-/// The area that lists receipts by owner and number.
-pub(crate) const RECEIPT_BY_INSTANCE: &str = "receipt_by_instance";
+/// The area that lists the receipts of one transaction, by owner and the greatest of their numbers.
+pub(crate) const RECEIPT_LIST: &str = "receipt_list";
 /// The area of device instances, by owner.
 pub(crate) const INSTANCE: &str = "instance";
 /// The area of history marks, by position.
@@ -24,6 +24,16 @@ pub(crate) const KEY: &str = "key";
 /// As bytes.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     rmp_serde::to_vec_named(value).map_err(|cause| {
+        Error::fatal(
+            "unencodable",
+            format!("the server's own bookkeeping could not be encoded: {cause}"),
+        )
+    })
+}
+
+/// As bytes, without names: for what is written once per mutation.
+pub(crate) fn encode_short<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    rmp_serde::to_vec(value).map_err(|cause| {
         Error::fatal(
             "unencodable",
             format!("the server's own bookkeeping could not be encoded: {cause}"),

@@ -25,6 +25,7 @@ mod repeat;
 mod request;
 mod server;
 mod service;
+mod standing;
 
 pub use authenticate::{NoAuthentication, StaticTokens};
 pub use authorise::EveryoneMayEverything;

@@ -1,15 +1,17 @@
 //! Receipts: what makes a repeated mutation take effect once. And device instances: which receipts may be forgotten.
 
-use crate::encoding::{INSTANCE, RECEIPT, RECEIPT_BY_INSTANCE, decode, encode};
+use crate::encoding::{INSTANCE, RECEIPT, RECEIPT_LIST, decode, encode, encode_short};
 use crate::request::Item;
 use onsync_core::Key;
 use onsync_core::error::Result;
 use onsync_core::mutation::{MutationKind, Outcome};
 use onsync_core::policy::Principal;
+use onsync_core::record::RecordName;
 use onsync_core::store::server::{ServerSnapshot, ServerStore, ServerTransaction};
 use onsync_core::value::Blob;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// A device instance of a user, as a key: the same instance id under another user is another owner.
@@ -34,67 +36,76 @@ impl Owner {
 }
 
 /// The durable note of what became of a mutation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Receipt {
     /// Who sent it.
     pub(crate) user: String,
-    /// From which device instance.
-    pub(crate) instance: Uuid,
-    /// Its number there.
-    pub(crate) number: u64,
     /// SHA-256 of its canonical bytes.
     body: Blob,
-    /// Its entity.
-    pub(crate) entity: String,
     /// What it did.
     pub(crate) kind: MutationKind,
-    /// The server's key of its record, where it is known.
+    /// The server's key of its record, where it is known and the mutation does not name it.
     pub(crate) key: Option<Key>,
     /// What became of it. The record itself is not kept here: a repetition reads it as it is then.
     pub(crate) outcome: Outcome,
 }
 
+/// As it is stored: user, body, kind, key, and an outcome that is not the plain *applied*.
+#[derive(Serialize, Deserialize)]
+struct Stored(String, Blob, MutationKind, Option<Key>, Option<Blob>);
+
 impl Receipt {
     /// Of a mutation.
-    pub(crate) fn new(
-        principal: &Principal,
-        instance: Uuid,
-        item: &Item,
-        key: Option<Key>,
-        outcome: &Outcome,
-    ) -> Self {
+    pub(crate) fn new(principal: &Principal, item: &Item, key: Option<Key>, outcome: &Outcome) -> Self {
+        let named = match &item.mutation.record {
+            RecordName::Key(named) => key.as_ref() == Some(named),
+            RecordName::Created(_) => false,
+        };
         Self {
             user: principal.user.clone(),
-            instance,
-            number: item.mutation.number,
             body: Blob(item.body.to_vec()),
-            entity: item.mutation.entity.clone(),
             kind: item.mutation.kind,
-            key,
+            // Others may refer to a create by its id.
+            key: key.filter(|_| !named || item.mutation.kind == MutationKind::Create),
             outcome: without_record(outcome),
         }
-    }
-
-    /// Whether it says this already.
-    pub(crate) fn is_as(&self, key: Option<&Key>, outcome: &Outcome) -> bool {
-        let told = match outcome {
-            Outcome::Applied { key, gone, .. } => key.is_none() && !gone,
-            _ => false,
-        };
-        let opened = matches!(
-            self.outcome,
-            Outcome::Applied {
-                key: None,
-                stored: None,
-                gone: false
-            }
-        );
-        told && opened && (key.is_none() || key == self.key.as_ref())
     }
 
     /// Whether that mutation, sent by this user, is the one the receipt is about.
     pub(crate) fn is_of(&self, principal: &Principal, item: &Item) -> bool {
         self.user == principal.user && self.body.as_slice() == item.body
+    }
+
+    fn encode(self) -> Result<Vec<u8>> {
+        let plain = Outcome::Applied {
+            key: None,
+            stored: None,
+            gone: false,
+        };
+        let outcome = match self.outcome == plain {
+            true => None,
+            false => Some(Blob(encode(&self.outcome)?)),
+        };
+        encode_short(&Stored(self.user, self.body, self.kind, self.key, outcome))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self> {
+        let Stored(user, body, kind, key, outcome) = decode(RECEIPT, bytes)?;
+        let outcome = match outcome {
+            Some(outcome) => decode(RECEIPT, outcome.as_slice())?,
+            None => Outcome::Applied {
+                key: None,
+                stored: None,
+                gone: false,
+            },
+        };
+        Ok(Self {
+            user,
+            body,
+            kind,
+            key,
+            outcome,
+        })
     }
 }
 
@@ -113,61 +124,78 @@ fn without_record(outcome: &Outcome) -> Outcome {
     }
 }
 
-/// What the list of receipts by owner says about one: enough for a page's `created`.
-#[derive(Serialize, Deserialize)]
-struct Listed {
+/// What the list of receipts says about one: enough to forget it, and for a page's `created`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Listed {
+    number: u64,
     id: Uuid,
-    entity: String,
-    key: Option<Key>,
+    /// Entity and issued key of a create.
+    created: Option<(String, Key)>,
+}
+
+impl Listed {
+    /// Of a mutation with this outcome.
+    pub(crate) fn of(item: &Item, outcome: &Outcome) -> Self {
+        let issued = match outcome {
+            Outcome::Applied { key, .. } => key.clone(),
+            _ => None,
+        };
+        Self {
+            number: item.mutation.number,
+            id: item.mutation.id,
+            created: issued.map(|key| (item.mutation.entity.clone(), key)),
+        }
+    }
 }
 
 /// Reads a receipt.
 pub(crate) async fn find(transaction: &mut dyn ServerTransaction, id: Uuid) -> Result<Option<Receipt>> {
     let bytes = transaction.area_get(RECEIPT, id.as_bytes()).await?;
-    bytes.map(|bytes| decode(RECEIPT, &bytes)).transpose()
+    bytes.map(|bytes| Receipt::decode(&bytes)).transpose()
 }
 
-/// Puts a new receipt in its place before anything else is done: false, and nothing stored, if there is one already.
+/// Puts new receipts in their places before anything else is done. Says of each whether there was none; where there is one, nothing
+/// is stored. In order of ids, so that two senders of the same mutations wait for each other and not in a circle.
 pub(crate) async fn open(
     transaction: &mut dyn ServerTransaction,
+    receipts: Vec<(Uuid, Receipt)>,
+) -> Result<HashMap<Uuid, bool>> {
+    let mut entries = Vec::with_capacity(receipts.len());
+    let mut ids = Vec::with_capacity(receipts.len());
+    let mut receipts = receipts;
+    receipts.sort_unstable_by_key(|(id, _)| *id);
+    for (id, receipt) in receipts {
+        entries.push((id.as_bytes().to_vec(), receipt.encode()?));
+        ids.push(id);
+    }
+    let new = transaction.area_insert_all(RECEIPT, &entries).await?;
+    Ok(ids.into_iter().zip(new).collect())
+}
+
+/// Writes a receipt as it turned out, if that is not how it was opened.
+pub(crate) async fn rewrite(
+    transaction: &mut dyn ServerTransaction,
     id: Uuid,
-    receipt: &Receipt,
-) -> Result<bool> {
+    receipt: Receipt,
+) -> Result<()> {
     transaction
-        .area_insert(RECEIPT, id.as_bytes(), &encode(receipt)?)
+        .area_put(RECEIPT, id.as_bytes(), &receipt.encode()?)
         .await
 }
 
-/// Takes back a receipt opened in this transaction.
-pub(crate) async fn close(transaction: &mut dyn ServerTransaction, id: Uuid) -> Result<()> {
-    transaction.area_remove(RECEIPT, id.as_bytes()).await
-}
-
-/// Writes the receipt as it turned out, if that is not how it was opened, and lists it by its owner.
-pub(crate) async fn finish(
+/// Lists the receipts that a transaction has made, by their owner.
+pub(crate) async fn list(
     transaction: &mut dyn ServerTransaction,
     owner: Owner,
-    id: Uuid,
-    receipt: &Receipt,
-    is_other: bool,
+    mut made: Vec<Listed>,
 ) -> Result<()> {
-    if is_other {
-        transaction
-            .area_put(RECEIPT, id.as_bytes(), &encode(receipt)?)
-            .await?;
-    }
-    let key = match &receipt.outcome {
-        Outcome::Applied { key, .. } => key.clone(),
-        _ => None,
+    made.sort_unstable_by_key(|listed| listed.number);
+    let Some(last) = made.last() else {
+        return Ok(());
     };
-    let listed = Listed {
-        id,
-        entity: receipt.entity.clone(),
-        key,
-    };
-    let place = [owner.numbered(receipt.number).as_slice(), id.as_bytes()].concat();
+    let place = [owner.numbered(last.number).as_slice(), last.id.as_bytes()].concat();
     transaction
-        .area_put(RECEIPT_BY_INSTANCE, &place, &encode(&listed)?)
+        .area_put(RECEIPT_LIST, &place, &encode_short(&made)?)
         .await
 }
 
@@ -180,28 +208,31 @@ pub(crate) async fn unsettled(
     entity: &str,
     limit: usize,
 ) -> Result<Option<Vec<(Uuid, Key)>>> {
-    const STEP: usize = 500;
-    // The list's places are longer than a bare number, so those of the first number come behind it.
+    const STEP: usize = 20;
+    // The list's places are longer than a bare number, so those that end with the first number come behind it.
     let mut after = owner.numbered(settled_to.saturating_add(1));
     let (mut found, mut seen) = (Vec::new(), 0);
     loop {
-        let entries = snapshot
-            .area_scan(RECEIPT_BY_INSTANCE, Some(&after), STEP)
-            .await?;
+        let entries = snapshot.area_scan(RECEIPT_LIST, Some(&after), STEP).await?;
         for (place, bytes) in &entries {
             if !place.starts_with(&owner.0) {
                 return Ok(Some(found));
             }
-            let listed: Listed = decode(RECEIPT_BY_INSTANCE, bytes)?;
-            seen += 1;
-            match listed.key {
-                Some(key) if listed.entity == entity => found.push((listed.id, key)),
-                _ => {}
+            let mut listed: Vec<Listed> = decode(RECEIPT_LIST, bytes)?;
+            listed.retain(|listed| listed.number > settled_to);
+            seen += listed.len();
+            if seen > limit {
+                return Ok(None);
+            }
+            for Listed { id, created, .. } in listed {
+                match created {
+                    Some((of, key)) if of == entity => found.push((id, key)),
+                    _ => {}
+                }
             }
         }
         match entries.last() {
-            Some((place, _)) if entries.len() == STEP && seen < limit => after = place.clone(),
-            Some(_) if entries.len() == STEP => return Ok(None),
+            Some((place, _)) if entries.len() == STEP => after = place.clone(),
             _ => return Ok(Some(found)),
         }
     }
@@ -258,25 +289,36 @@ pub(crate) async fn settle_in(
     Ok(settled_to)
 }
 
-/// The mutation's id, with which a place in the list ends.
-fn id_of(place: &[u8]) -> &[u8] {
-    place.get(place.len().saturating_sub(16)..).unwrap_or_default()
-}
-
+/// Forgets receipts up to a number. Those that were made together with a later one may stay until that is settled too.
 async fn forget(transaction: &mut dyn ServerTransaction, owner: Owner, settled_to: u64) -> Result<()> {
-    const STEP: usize = 1_000;
+    const STEP: usize = 20;
     let end = owner.numbered(settled_to.saturating_add(1));
     loop {
-        let mut entries = transaction
-            .area_scan(RECEIPT_BY_INSTANCE, Some(&owner.0), STEP)
-            .await?;
+        let entries = transaction.area_scan(RECEIPT_LIST, Some(&owner.0), STEP).await?;
         let whole = entries.len() == STEP;
-        entries.retain(|(place, _)| *place < end);
-        for (place, _) in &entries {
-            transaction.area_remove(RECEIPT, id_of(place)).await?;
-            transaction.area_remove(RECEIPT_BY_INSTANCE, place).await?;
+        for (place, bytes) in entries {
+            if !place.starts_with(&owner.0) {
+                return Ok(());
+            }
+            let listed: Vec<Listed> = decode(RECEIPT_LIST, &bytes)?;
+            let (settled, rest): (Vec<_>, Vec<_>) =
+                listed.into_iter().partition(|listed| listed.number <= settled_to);
+            let ids: Vec<Vec<u8>> = settled
+                .iter()
+                .map(|listed| listed.id.as_bytes().to_vec())
+                .collect();
+            transaction.area_remove_all(RECEIPT, &ids).await?;
+            if place >= end {
+                if !ids.is_empty() {
+                    transaction
+                        .area_put(RECEIPT_LIST, &place, &encode_short(&rest)?)
+                        .await?;
+                }
+                return Ok(());
+            }
+            transaction.area_remove(RECEIPT_LIST, &place).await?;
         }
-        if !whole || entries.len() < STEP {
+        if !whole {
             return Ok(());
         }
     }

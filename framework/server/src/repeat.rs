@@ -1,6 +1,6 @@
 //! Repetitions: a mutation that has a receipt is answered with its outcome again, and with the record as it is now.
 
-use crate::apply::{Applied, answered, applied, stored};
+use crate::apply::{Applied, answered, applied, named_key, stored};
 use crate::batch::Batch;
 use crate::receipt;
 use crate::request::{Item, Target};
@@ -21,16 +21,17 @@ impl Batch<'_> {
         let Some(receipt) = found.filter(|receipt| receipt.is_of(self.principal, item)) else {
             return Ok(answered(reused(), true));
         };
+        let record = receipt.key.or_else(|| named_key(item));
         let told = matches!(
             receipt.outcome,
             Outcome::Applied { .. } | Outcome::Conflict { .. }
         );
-        let now = match receipt.key.as_ref().filter(|_| told) {
+        let now = match record.as_ref().filter(|_| told) {
             Some(record) => self.visible(transaction, target, record).await?,
             None => None,
         };
-        let record = receipt.key.as_ref().zip(now.as_ref());
-        let stored = record.map(|(key, fields)| stored(target, key, fields));
+        let both = record.as_ref().zip(now.as_ref());
+        let stored = both.map(|(key, fields)| stored(target, key, fields));
         let key = match receipt.outcome {
             Outcome::Applied { key, .. } => key,
             // What a resolution is to be based on is the record as it is now.
@@ -40,7 +41,7 @@ impl Batch<'_> {
             }
             other => return Ok(answered(other, false)),
         };
-        let Some(record) = receipt.key else {
+        let Some(record) = record else {
             return Ok(answered(applied(key), false));
         };
         let gone = now.is_none() && item.mutation.kind != MutationKind::Delete;
@@ -49,6 +50,7 @@ impl Batch<'_> {
             new: false,
             effect: self.effect(item, record),
             settled: None,
+            receipt: None,
         })
     }
 

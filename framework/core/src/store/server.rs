@@ -176,6 +176,16 @@ pub trait ServerTransaction: MaybeSend {
     /// Returns the record's key.
     async fn insert(&mut self, entity: &EntitySchema, fields: &Fields) -> Result<Key>;
 
+    /// Whether an [`update`](Self::update) with these fields is certain to leave the record as it was but for exactly these values,
+    /// so that it need not be read again: no trigger of the app, computed column, or type or default of a column makes anything
+    /// else of them, and the record does not count as deleted with them.
+    ///
+    /// Provided: nothing is certain.
+    async fn stores_exactly(&mut self, entity: &EntitySchema, fields: &Fields) -> Result<bool> {
+        let _ = (entity, fields);
+        Ok(false)
+    }
+
     /// Writes these attributes of an existing record.
     async fn update(&mut self, entity: &EntitySchema, key: &Key, fields: &Fields) -> Result<()>;
 
@@ -198,11 +208,32 @@ pub trait ServerTransaction: MaybeSend {
     /// key waits here until the first has committed or rolled back.
     async fn area_insert(&mut self, area: &str, key: &[u8], value: &[u8]) -> Result<bool>;
 
+    /// As [`area_insert`](Self::area_insert) for each of these keys, in this order: says of each whether it was new.
+    ///
+    /// Provided; a store that can do it in fewer steps overrides it.
+    async fn area_insert_all(&mut self, area: &str, entries: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<bool>> {
+        let mut new = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            new.push(self.area_insert(area, key, value).await?);
+        }
+        Ok(new)
+    }
+
     /// Stores bytes under a key of an area.
     async fn area_put(&mut self, area: &str, key: &[u8], value: &[u8]) -> Result<()>;
 
     /// Removes a key of an area; none there is no error.
     async fn area_remove(&mut self, area: &str, key: &[u8]) -> Result<()>;
+
+    /// As [`area_remove`](Self::area_remove) for each of these keys.
+    ///
+    /// Provided; a store that can do it in fewer steps overrides it.
+    async fn area_remove_all(&mut self, area: &str, keys: &[Vec<u8>]) -> Result<()> {
+        for key in keys {
+            self.area_remove(area, key).await?;
+        }
+        Ok(())
+    }
 
     /// Keys and bytes of an area in byte order, behind `after` if given, at most `limit`.
     async fn area_scan(

@@ -229,9 +229,9 @@ pub(crate) fn cpu(process: u32) -> Duration {
         .flatten();
     let spent = threads.flatten().filter_map(|thread| {
         let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse().ok()
+        text.split_whitespace().next()?.parse::<u64>().ok()
     });
-    Duration::from_nanos(spent.sum())
+    Duration::from_nanos(spent.sum::<u64>())
 }
 
 impl Drop for ServerProcess {
