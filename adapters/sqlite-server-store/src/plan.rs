@@ -7,7 +7,7 @@ use crate::sql;
 use crate::types::form::UuidForm;
 use crate::types::{Form, read, write};
 use onsync_core::schema::EntitySchema;
-use onsync_core::{Error, Key, Result, Value, ValueType};
+use onsync_core::{Error, Fields, Key, Result, Value, ValueType};
 use rusqlite::types::{Value as Stored, ValueRef};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ pub(crate) struct AttributePlan {
     pub(crate) form: Form,
     /// whether the database computes it
     pub(crate) generated: bool,
+    pub(crate) affinity: Affinity,
     pub(crate) real_numbers: bool,
     /// whether the column makes a number of a text that looks like one
     pub(crate) makes_numbers: bool,
@@ -40,6 +41,7 @@ impl AttributePlan {
             column: column.name.clone(),
             form,
             generated: column.generated,
+            affinity: column.affinity,
             real_numbers: column.affinity == Affinity::Real,
             makes_numbers: matches!(
                 column.affinity,
@@ -72,6 +74,23 @@ impl AttributePlan {
 
     pub(crate) fn decode(&self, stored: ValueRef<'_>) -> Result<Value, read::Invalid> {
         read::decode(self.value_type, self.form.unit(), stored)
+    }
+
+    /// Whether the column keeps this value exactly as it is written, so that it is read back as the same.
+    pub(crate) fn keeps(&self, value: &Value) -> Result<bool> {
+        let stored = self.encode(value)?;
+        let unconverted = match (self.affinity, &stored) {
+            (_, Stored::Null | Stored::Blob(_)) | (Affinity::Blob { .. }, _) => true,
+            (Affinity::Integer | Affinity::Numeric, Stored::Integer(_))
+            | (Affinity::Real, Stored::Real(_))
+            | (Affinity::Text, Stored::Text(_)) => true,
+            (_, Stored::Integer(_) | Stored::Real(_) | Stored::Text(_)) => false,
+        };
+        let same = || {
+            self.decode(ValueRef::from(&stored))
+                .is_ok_and(|read| read == *value)
+        };
+        Ok(unconverted && !self.generated && same())
     }
 
     pub(crate) fn conforms(&self, value: &Value, stored: ValueRef<'_>) -> bool {
@@ -140,6 +159,9 @@ pub(crate) struct EntityPlan {
     pub(crate) present: Option<String>,
     /// how rows are marked as deleted
     pub(crate) soft_delete: Option<SoftMark>,
+    /// whether nothing in the database makes anything else of a row than what is written: no trigger but OnSync's, no column that
+    /// is computed
+    pub(crate) plain: bool,
     /// the table's change table
     pub(crate) changes: String,
     /// for each key attribute, its column in the change table
@@ -161,6 +183,24 @@ impl EntityPlan {
                     ),
                 )
             })
+    }
+
+    /// Whether an update with these values leaves a row as it was but for exactly these values.
+    pub(crate) fn keeps(&self, entity: &EntitySchema, fields: &Fields) -> Result<bool> {
+        if !self.plain {
+            return Ok(false);
+        }
+        for (name, value) in fields.iter() {
+            let attribute = self.attribute(entity.require(name)?)?;
+            let marks = self
+                .soft_delete
+                .as_ref()
+                .is_some_and(|mark| mark.column.eq_ignore_ascii_case(&attribute.column));
+            if marks || !attribute.keeps(value)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// How many parameters [`key_condition`](Self::key_condition) has.

@@ -82,6 +82,7 @@ fn look_at(connection: &Connection, entity: &EntitySchema, survey: &mut Survey) 
         &mut survey.warnings,
     )?;
     let plan = EntityPlan {
+        plain: is_plain(connection, &tracking.table)?,
         name: entity.name.clone(),
         table: tracking.table.name.clone(),
         change_keys: key
@@ -97,6 +98,25 @@ fn look_at(connection: &Connection, entity: &EntitySchema, survey: &mut Survey) 
     };
     survey.entities.insert(entity.name.clone(), Arc::new(plan));
     track(survey, entity, tracking, native_order)
+}
+
+/// Whether nothing makes anything else of a row than what is written to it: no computed column, and no trigger anywhere in the
+/// database but OnSync's, since a trigger may be reached through others and through foreign keys. A table that refers to
+/// itself may change by its own foreign keys.
+fn is_plain(connection: &Connection, table: &Table) -> Result<bool> {
+    let foreign: bool = connection
+        .query_row(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name NOT LIKE '\\_onsync\\_%' ESCAPE '\\')",
+            [],
+            |row| row.get(0),
+        )
+        .doing("looking for triggers")?;
+    let computed = table.columns.iter().any(|column| column.generated);
+    let to_itself = table
+        .references
+        .iter()
+        .any(|reference| reference.parent.eq_ignore_ascii_case(&table.name));
+    Ok(!foreign && !computed && !to_itself)
 }
 
 fn track(survey: &mut Survey, entity: &EntitySchema, tracking: Tracking, native_order: bool) -> Result<()> {

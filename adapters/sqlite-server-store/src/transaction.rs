@@ -213,6 +213,10 @@ impl ServerTransaction for Transaction {
         Ok(key)
     }
 
+    async fn stores_exactly(&mut self, entity: &EntitySchema, fields: &Fields) -> Result<bool> {
+        self.plans.entity(entity)?.keeps(entity, fields)
+    }
+
     async fn update(&mut self, entity: &EntitySchema, key: &Key, fields: &Fields) -> Result<()> {
         let plan = self.plans.entity(entity)?;
         let written = to_write(entity, plan, fields, |attribute, value| {

@@ -237,16 +237,21 @@ impl Batch<'_> {
         check_parents(self.server, transaction, entity, &changed, Some(&key)).await?;
         let kind = prepared.mutation.kind;
         self.permit(entity, kind, Some(&current), Some(&wanted))?;
-        let mut after = Some(wanted.clone());
+        let certain = changed.is_empty() || transaction.stores_exactly(entity, &changed).await?;
         if !changed.is_empty() {
             if !base_is_current {
                 self.keep_overwritten(transaction, &prepared.mutation, &key, &current, &changed)
                     .await?;
             }
             transaction.update(entity, &key, &changed).await?;
-            after = transaction.get(entity, &target.served.attributes, &key).await?;
-            self.recheck(entity, kind, Some(&current), after.as_ref(), Some(&wanted))?;
         }
+        let after = if certain {
+            Some(wanted)
+        } else {
+            let after = transaction.get(entity, &target.served.attributes, &key).await?;
+            self.recheck(entity, kind, Some(&current), after.as_ref(), Some(&wanted))?;
+            after
+        };
         let values = &prepared.mutation.values;
         let expected = |name: &str| match (kind, values.has(name)) {
             (_, true) => Some(values.value(name)),

@@ -225,3 +225,86 @@ async fn crash_at(kind: MutationKind, moment: Moment, at: u64) {
         MutationKind::Delete => assert!(stored(&store, "Company", "name").is_empty()),
     }
 }
+
+/// Two requests of one device at once, as after a time-out: other bounds, some mutations in both.
+#[tokio::test]
+async fn requests_at_once_that_share_mutations_have_one_effect_of_each() {
+    let (store, server) = fresh().await;
+    let mut device = Device::new("ada");
+    let creates: Vec<_> = (0..30)
+        .map(|number| device.create_unnamed("Artist", named(&format!("artist {number}"))))
+        .collect();
+    let mut turned: Vec<_> = creates[10..].to_vec();
+    turned.reverse();
+    let (first, second) = tokio::join!(
+        device.push(&server, &creates[..20]),
+        device.push(&server, &turned)
+    );
+    let key = |outcome: &Outcome| match outcome {
+        Outcome::Applied { key: Some(key), .. } => key.clone(),
+        other => panic!("{other:?}"),
+    };
+    let second: Vec<_> = second.iter().rev().map(key).collect();
+    let first: Vec<_> = first.iter().map(key).collect();
+    assert_eq!(first[10..], second[..10], "one key for each");
+    assert_eq!(stored(&store, "Artist", "name").len(), 30);
+    let again: Vec<_> = device
+        .push(&server, &creates[5..25])
+        .await
+        .iter()
+        .map(key)
+        .collect();
+    assert_eq!(again[..15], first[5..], "as in the first answer");
+    assert_eq!(again[5..], second[..15], "as in the second");
+    assert_eq!(stored(&store, "Artist", "name").len(), 30);
+}
+
+async fn receipts(store: &MemoryServerStore) -> (usize, usize) {
+    use onsync_core::store::server::ServerStore as _;
+    let mut snapshot = store.read().await.unwrap();
+    (
+        snapshot.area_scan("receipt", None, 1_000).await.unwrap().len(),
+        snapshot
+            .area_scan("receipt_list", None, 1_000)
+            .await
+            .unwrap()
+            .len(),
+    )
+}
+
+/// Receipts are listed by the transaction that made them, and forgotten one by one as the device settles them.
+#[tokio::test]
+async fn receipts_are_forgotten_as_they_are_settled() {
+    let (store, server) = fresh().await;
+    let mut ada = Device::new("ada");
+    let mut bob = Device::new("bob");
+    let other = bob.create_unnamed("Artist", named("Nina"));
+    bob.push_one(&server, &other).await;
+    let creates: Vec<_> = (0..10)
+        .map(|number| ada.create_unnamed("Artist", named(&format!("artist {number}"))))
+        .collect();
+    // The first six together, without the third; then the third with the rest.
+    let (third, mut first) = (creates[2].clone(), creates[..6].to_vec());
+    first.remove(2);
+    let mut rest = creates[6..].to_vec();
+    rest.insert(0, third.clone());
+    ada.push(&server, &first).await;
+    ada.push(&server, &rest).await;
+    assert_eq!(receipts(&store).await, (11, 3));
+    ada.settled_to = 2;
+    ada.pull(&server, "Item").await;
+    assert_eq!(receipts(&store).await, (9, 3));
+    assert_eq!(ada.push_one(&server, &creates[0]).await, Outcome::Renew);
+    assert_eq!(short(&ada.push_one(&server, &third).await), "applied");
+    assert_eq!(short(&ada.push_one(&server, &creates[5]).await), "applied");
+    ada.settled_to = 6;
+    ada.pull(&server, "Item").await;
+    assert_eq!(receipts(&store).await, (5, 2));
+    ada.settled_to = 10;
+    ada.pull(&server, "Item").await;
+    assert_eq!(receipts(&store).await, (1, 1), "only the other device's");
+    for create in &creates {
+        assert_eq!(ada.push_one(&server, create).await, Outcome::Renew);
+    }
+    assert_eq!(stored(&store, "Artist", "name").len(), 11);
+}

@@ -6,6 +6,7 @@
 pub mod areas;
 pub mod attaching;
 pub mod deltas;
+pub mod in_bulk;
 pub mod positions;
 pub mod referring;
 mod server;
@@ -201,6 +202,12 @@ macro_rules! __server_store_cases {
                 area_scan_is_in_byte_order
                 undo_takes_back_areas
                 a_snapshot_reads_committed_areas
+            }
+            in_bulk {
+                area_insert_all_says_which_keys_were_new
+                two_senders_of_some_equal_keys_wait_for_each_other
+                area_remove_all_forgets_these_keys
+                what_is_stored_exactly_is_read_back_as_it_was_written
             }
         }
     };

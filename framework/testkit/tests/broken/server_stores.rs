@@ -23,6 +23,8 @@ enum Fault {
     ResetsWhenAttachedAgain,
     FindsNobodyWhoRefers,
     RevivesNothing,
+    TakesEveryKeyForNew,
+    IsCertainOfEverything,
 }
 
 struct Place(Fault, places::Database);
@@ -183,6 +185,11 @@ impl ServerTransaction for BrokenTransaction {
         self.inner.insert(entity, fields).await
     }
 
+    async fn stores_exactly(&mut self, entity: &EntitySchema, fields: &Fields) -> Result<bool> {
+        let certain = self.fault == Fault::IsCertainOfEverything;
+        Ok(certain || self.inner.stores_exactly(entity, fields).await?)
+    }
+
     async fn update(&mut self, entity: &EntitySchema, key: &Key, fields: &Fields) -> Result<()> {
         self.inner.update(entity, key, fields).await
     }
@@ -216,6 +223,14 @@ impl ServerTransaction for BrokenTransaction {
             return Ok(true);
         }
         self.inner.area_insert(area, key, value).await
+    }
+
+    async fn area_insert_all(&mut self, area: &str, entries: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<bool>> {
+        let new = self.inner.area_insert_all(area, entries).await?;
+        Ok(match self.fault {
+            Fault::TakesEveryKeyForNew => vec![true; new.len()],
+            _ => new,
+        })
     }
 
     async fn area_put(&mut self, area: &str, key: &[u8], value: &[u8]) -> Result<()> {
@@ -327,4 +342,23 @@ fn a_store_that_finds_nobody_who_refers() {
 #[test]
 fn a_store_that_revives_nothing() {
     check(Fault::RevivesNothing, &["a_soft_deleted_row_is_revived"]);
+}
+
+#[test]
+fn a_store_that_takes_every_key_for_new() {
+    check(
+        Fault::TakesEveryKeyForNew,
+        &[
+            "area_insert_all_says_which_keys_were_new",
+            "two_senders_of_some_equal_keys_wait_for_each_other",
+        ],
+    );
+}
+
+#[test]
+fn a_store_that_is_certain_of_everything() {
+    check(
+        Fault::IsCertainOfEverything,
+        &["what_is_stored_exactly_is_read_back_as_it_was_written"],
+    );
 }
