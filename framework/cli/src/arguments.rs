@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::exit;
-use crate::lists::arguments::{Bin, Rejected};
+use crate::lists::arguments::{Bin, Conflicts, Rejected};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -12,6 +12,7 @@ Examples:
   onsync serve                                   serve that database
   onsync sync                                    sync this device once
   onsync status --json                           what waits, what was refused
+  onsync conflicts list                          what was changed on both sides
   onsync rejected list                           what the server refused, and why
   onsync bin list                                values that lost, to restore";
 
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Serve(Serve),
     Sync(Sync),
     Status(Status),
+    Conflicts(Conflicts),
     Rejected(Rejected),
     Bin(Bin),
     Generate(Generate),

@@ -68,6 +68,9 @@ fn dispatch(screen: Screen, registries: &Registries, arguments: &Arguments) -> e
         Command::Serve(serve) => in_background(serve::run(screen, registries, config, serve)),
         Command::Sync(sync) => in_background(sync::run(screen, registries, config, sync)),
         Command::Status(status) => in_background(status::run(screen, registries, config, status)),
+        Command::Conflicts(conflicts) => {
+            in_background(lists::conflicts::run(screen, registries, config, conflicts))
+        }
         Command::Rejected(rejected) => {
             in_background(lists::rejected::run(screen, registries, config, rejected))
         }

@@ -138,3 +138,64 @@ pub(crate) enum Reason {
     /// a read-only entity was edited, and the record arrived again
     ReadOnly,
 }
+
+const CONFLICTS_EXAMPLES: &str = "\
+A conflict is a record that was changed here and on the server. This device goes on showing its own side, and nothing is overwritten,
+until somebody decides. What is decided is sent with the next sync and checked again. An id may be shortened to its end.
+
+Examples:
+  onsync conflicts list                                 what is open
+  onsync conflicts show 5f3a9c01                        both sides, attribute by attribute
+  onsync conflicts resolve 5f3a9c01 --mine              this device's side is sent
+  onsync conflicts resolve 5f3a9c01 --theirs            the server's side is taken, this one goes to the bin
+  onsync conflicts resolve 5f3a9c01 --set status=done   the server's side, with this value
+  onsync conflicts resolve 5f3a9c01 --mine --set note=  this device's side, with an empty note";
+
+/// Open conflicts: list, see both sides, decide
+#[derive(Clone, Debug, Args)]
+#[command(after_help = CONFLICTS_EXAMPLES)]
+pub(crate) struct Conflicts {
+    #[command(subcommand)]
+    pub(crate) action: ConflictsAction,
+}
+
+/// What to do with conflicts.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ConflictsAction {
+    /// What is open, by entity and key
+    List {
+        /// Of this entity alone
+        #[arg(long, value_name = "NAME")]
+        entity: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "COUNT", default_value_t = 100)]
+        limit: usize,
+    },
+    /// Both sides of one of them, and what they started from
+    Show {
+        /// The conflict's id, or the end of it
+        id: String,
+    },
+    /// Decide
+    Resolve(Resolve),
+}
+
+/// How a conflict ends.
+#[derive(Clone, Debug, Args)]
+#[command(group = clap::ArgGroup::new("how").args(["mine", "theirs", "set", "null"]).multiple(true).required(true))]
+pub(crate) struct Resolve {
+    /// The conflict's id, or the end of it
+    pub(crate) id: String,
+    /// Send this device's side
+    #[arg(long, conflicts_with = "theirs")]
+    pub(crate) mine: bool,
+    /// Take the server's side; this device's goes to the bin
+    #[arg(long)]
+    pub(crate) theirs: bool,
+    /// Send the server's side (with --mine this device's) with this value; may be repeated
+    #[arg(long, value_name = "ATTRIBUTE=VALUE", conflicts_with = "theirs")]
+    pub(crate) set: Vec<String>,
+    /// As --set, with no value
+    #[arg(long, value_name = "ATTRIBUTE", conflicts_with = "theirs")]
+    pub(crate) null: Vec<String>,
+}

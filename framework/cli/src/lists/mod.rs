@@ -1,7 +1,8 @@
-//! `onsync rejected`, `onsync bin`: what went wrong and what was lost, for a person to decide about. None of it needs the network.
+//! `onsync conflicts`, `onsync rejected`, `onsync bin`: what went wrong and what was lost, for a person to decide about. None of it needs the network.
 
 pub(crate) mod arguments;
 pub(crate) mod bin;
+pub(crate) mod conflicts;
 pub(crate) mod rejected;
 mod server_bin;
 mod table;
