@@ -22,7 +22,7 @@ use std::time::Duration;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HttpServerOptions {
-    /// The largest request body, decompressed, in bytes (4 MiB).
+    /// The largest request body, decompressed, in bytes (16 MiB: room for an atomic group of the largest size).
     pub max_request_bytes: usize,
     /// How many requests are worked on at once (128); more are answered 503 with `Retry-After`, so that memory stays bounded.
     pub max_concurrent_requests: usize,
@@ -41,7 +41,7 @@ pub struct HttpServerOptions {
 impl Default for HttpServerOptions {
     fn default() -> Self {
         Self {
-            max_request_bytes: 4 << 20,
+            max_request_bytes: 16 << 20,
             max_concurrent_requests: 128,
             body_time_out: Duration::from_secs(60),
             send_time_out: Duration::from_secs(60),

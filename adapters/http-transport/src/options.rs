@@ -37,8 +37,8 @@ pub struct HttpTransportOptions {
     /// The encoding of frames (`binary`).
     #[serde(default)]
     pub format: WireFormat,
-    /// The largest request sent, encoded and before compression, in bytes (4 MiB). The server has a limit of its own.
-    #[serde(default = "four_mebibytes")]
+    /// The largest request sent, encoded and before compression, in bytes (16 MiB). The server has a limit of its own.
+    #[serde(default = "sixteen_mebibytes")]
     pub max_request_bytes: usize,
 }
 
@@ -51,7 +51,7 @@ impl HttpTransportOptions {
             connect_time_out: ten_seconds(),
             compression: Compression::default(),
             format: WireFormat::default(),
-            max_request_bytes: four_mebibytes(),
+            max_request_bytes: sixteen_mebibytes(),
         }
     }
 }
@@ -98,8 +98,8 @@ fn ten_seconds() -> Duration {
     Duration::from_secs(10)
 }
 
-fn four_mebibytes() -> usize {
-    4 << 20
+fn sixteen_mebibytes() -> usize {
+    16 << 20
 }
 
 /// Reads `"30s"`, `"1m 30s"`.

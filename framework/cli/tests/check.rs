@@ -43,7 +43,7 @@ const MISTAKES: [(&str, &str, &str); 6] = [
         "pattern = \"read-only\"",
         "pattern = \"read-olny\"",
         "error: onsync.toml:7: entities.Customer.pattern: did you mean `read-only`? unknown pattern `read-olny`; available: \
-         `read-only`, `read-only-optimized`, `read-write-last-write-wins`",
+         `read-only`, `read-only-optimized`, `read-write-conflict-detection`, `read-write-last-write-wins`, `read-write-one-to-many`",
     ),
     (
         "id = \"integer\"",

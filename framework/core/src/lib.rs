@@ -5,6 +5,7 @@ extern crate self as onsync_core;
 
 pub mod conflict;
 pub mod error;
+pub mod family;
 pub mod handler;
 pub mod memory;
 pub mod mutation;

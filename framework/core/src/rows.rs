@@ -122,6 +122,22 @@ impl Column {
         self.len() == 0
     }
 
+    /// Bytes of values, about what [`Value::size`] says of each.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Text(values) | Self::Json(values) => values.iter().flatten().map(String::len).sum(),
+            Self::Bytes(values) => values.iter().flatten().map(|bytes| bytes.as_slice().len()).sum(),
+            Self::Decimal(values) => values
+                .iter()
+                .flatten()
+                .map(|decimal| decimal.as_str().len())
+                .sum(),
+            Self::Uuid(values) => values.len() * 16,
+            Self::Boolean(values) => values.len(),
+            other => other.len() * 8,
+        }
+    }
+
     /// Keeps the rows for which `keep` is true.
     pub fn retain(&mut self, keep: &[bool]) {
         macro_rules! retain {
@@ -180,6 +196,11 @@ impl RowSet {
     /// How many rows.
     pub fn len(&self) -> usize {
         self.columns.first().map_or(0, Column::len)
+    }
+
+    /// Bytes of values, about what [`Value::size`] says of each.
+    pub fn size(&self) -> usize {
+        self.columns().iter().map(Column::size).sum()
     }
 
     /// Whether there are no rows.

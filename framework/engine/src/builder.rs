@@ -392,6 +392,8 @@ fn limits(config: &Config) -> Limits {
         page_bytes: config.store.page_bytes,
         max_request_bytes: config.limits.max_request_bytes,
         max_record_bytes: config.limits.max_record_bytes,
+        group_limit: config.limits.group_limit,
+        group_bytes: config.limits.group_bytes,
         refresh_limit: config.limits.refresh_limit,
         bin_keep: config.limits.bin_keep,
         bin_bytes: config.limits.bin_bytes,

@@ -216,6 +216,7 @@ async fn rejected_changes_are_live_and_end_as_the_app_says() {
     let entity = schema.entity("Artist").unwrap();
     for (number, area) in [(1u64, "rejected"), (2, "unknown")] {
         let listed = RejectedEntry {
+            cause: None,
             number,
             entity: "Artist".to_owned(),
             key: Key::one(i64::try_from(number).unwrap()),

@@ -18,7 +18,9 @@ use std::sync::Arc;
 /// let registries = onsync::registries();
 /// # #[cfg(feature = "patterns")] {
 /// let names: Vec<&str> = registries.patterns.names().collect();
-/// assert!(names.contains(&"read-write-conflict-detection"));
+/// for name in ["read-only", "read-only-optimized", "read-write-conflict-detection", "read-write-last-write-wins", "read-write-one-to-many"] {
+///     assert!(names.contains(&name));
+/// }
 /// # }
 /// ```
 #[expect(
@@ -42,6 +44,7 @@ fn fill(registries: &mut Registries) -> Result<()> {
         registries.pattern(onsync_pattern_read_only_optimized::ReadOnlyOptimized)?;
         registries.pattern(onsync_pattern_read_write_last_write_wins::LastWriteWins)?;
         registries.pattern(onsync_pattern_read_write_conflict_detection::ConflictDetection)?;
+        registries.pattern(onsync_pattern_read_write_one_to_many::OneToMany)?;
     }
     for resolver in onsync_core::resolvers::all() {
         registries.resolvers.register(resolver.name(), resolver)?;

@@ -7,7 +7,9 @@ use crate::entity::EntityPages;
 use crate::receipt::Owner;
 use crate::request::{Asked, Request};
 use crate::server::Inner;
+use crate::together::FamilyPages;
 use onsync_core::error::{Error, Result};
+use onsync_core::family::Families;
 use onsync_core::policy::Principal;
 use onsync_core::portable_async;
 use onsync_core::transport::Answer;
@@ -28,14 +30,21 @@ pub(crate) struct Asker {
     pub(crate) settled_to: u64,
 }
 
-/// The answer to one request. Holds at most one page.
+/// What is being answered.
+enum Current {
+    Entity(Box<EntityPages>),
+    /// Several entities that are seen as one.
+    Family(FamilyPages),
+}
+
+/// The answer to one request. Holds at most one page, or what changed in one entity family up to the group limit.
 pub(crate) struct ServerAnswer {
     asker: Asker,
     echo: Echo,
     seals: Option<Arc<Seals>>,
     ready: VecDeque<AnswerFrame>,
-    waiting: VecDeque<Asked>,
-    current: Option<EntityPages>,
+    waiting: VecDeque<Vec<Asked>>,
+    current: Option<Current>,
     ended: bool,
     span: tracing::Span,
 }
@@ -49,6 +58,9 @@ impl ServerAnswer {
         echo: Echo,
         span: tracing::Span,
     ) -> Self {
+        let families = &asker.server.catalog.families;
+        let pulled = request.asked.into_iter().filter(|asked| asked.request.pull);
+        let waiting = by_family(families, pulled);
         let welcome = AnswerFrame::Welcome(Welcome { protocol: PROTOCOL });
         Self {
             asker,
@@ -57,11 +69,7 @@ impl ServerAnswer {
             ready: std::iter::once(welcome)
                 .chain(outcomes.into_iter().map(AnswerFrame::Outcome))
                 .collect(),
-            waiting: request
-                .asked
-                .into_iter()
-                .filter(|asked| asked.request.pull)
-                .collect(),
+            waiting,
             current: None,
             ended: false,
             span,
@@ -70,23 +78,48 @@ impl ServerAnswer {
 
     /// Makes the next frames: one page at most.
     async fn advance(&mut self) {
-        if let Some(mut pages) = self.current.take() {
-            match pages.next(&self.asker).await {
+        match self.current.take() {
+            Some(Current::Entity(mut pages)) => match pages.next(&self.asker).await {
                 Ok(frames) => {
                     self.ready.extend(frames);
-                    self.current = (!pages.is_done()).then_some(pages);
+                    self.current = (!pages.is_done()).then_some(Current::Entity(pages));
                 }
                 Err(error) => self.fail(&pages.request.entity, &pages.request.scope, &error),
+            },
+            Some(Current::Family(mut pages)) => {
+                match pages.next(&self.asker).await {
+                    Ok(frames) => self.ready.extend(frames),
+                    Err((one, error)) => self.fail(&one.request.entity, &one.request.scope, &error),
+                }
+                self.current = (!pages.is_done()).then_some(Current::Family(pages));
             }
-        } else if let Some(asked) = self.waiting.pop_front() {
+            None => match self.waiting.pop_front() {
+                Some(asked) => self.current = self.begin_all(asked).await,
+                None => {
+                    self.ready.push_back(AnswerFrame::End {});
+                    self.ended = true;
+                }
+            },
+        }
+    }
+
+    /// Begins what is answered together; what cannot be begun is told.
+    async fn begin_all(&mut self, all: Vec<Asked>) -> Option<Current> {
+        let families = &self.asker.server.catalog.families;
+        let family = all
+            .first()
+            .is_some_and(|asked| families.of(&asked.request.entity).is_some());
+        let mut begun = Vec::with_capacity(all.len());
+        for asked in all {
             let (entity, scope) = (asked.request.entity.clone(), asked.request.scope.clone());
             match self.begin(asked).await {
-                Ok(pages) => self.current = Some(pages),
+                Ok(pages) => begun.push(pages),
                 Err(error) => self.fail(&entity, &scope, &error),
             }
-        } else {
-            self.ready.push_back(AnswerFrame::End {});
-            self.ended = true;
+        }
+        match family {
+            true => Some(Current::Family(FamilyPages::new(begun))),
+            false => begun.pop().map(|pages| Current::Entity(Box::new(pages))),
         }
     }
 
@@ -115,6 +148,30 @@ impl ServerAnswer {
             state: AnswerState::Failed(WireError::from(error)),
         }));
     }
+}
+
+/// What is answered one after the other: entities in the order asked for, those of one family together, parents first.
+fn by_family(families: &Families, asked: impl Iterator<Item = Asked>) -> VecDeque<Vec<Asked>> {
+    let mut all: VecDeque<Vec<Asked>> = VecDeque::new();
+    for asked in asked {
+        let family = families.of(&asked.request.entity);
+        let same = |other: &&mut Vec<Asked>| {
+            let first = other.first();
+            family.is_some() && first.is_some_and(|first| families.of(&first.request.entity) == family)
+        };
+        match all.iter_mut().find(same) {
+            Some(others) => others.push(asked),
+            None => all.push_back(vec![asked]),
+        }
+    }
+    for of_one in &mut all {
+        let first = of_one
+            .first()
+            .and_then(|first| families.of(&first.request.entity));
+        let order = first.map_or(&[][..], |family| families.entities(family));
+        of_one.sort_by_key(|asked| order.iter().position(|name| *name == asked.request.entity));
+    }
+    all
 }
 
 #[portable_async]

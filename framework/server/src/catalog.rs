@@ -2,7 +2,8 @@
 
 use onsync_core::ValueType;
 use onsync_core::error::{Error, Result, list_names};
-use onsync_core::pattern::SyncPattern;
+use onsync_core::family::Families;
+use onsync_core::pattern::{SyncPattern, Unit};
 use onsync_core::registry::Registry;
 use onsync_core::schema::{EntitySchema, Schema};
 use onsync_core::wire::EntityRequest;
@@ -35,6 +36,8 @@ impl Served {
 pub(crate) struct Catalog {
     /// The configuration.
     pub(crate) schema: Schema,
+    /// The entity families of what is served.
+    pub(crate) families: Families,
     served: BTreeMap<String, Arc<Served>>,
 }
 
@@ -60,7 +63,15 @@ impl Catalog {
             };
             served.insert(entity.name.clone(), Arc::new(one));
         }
-        Ok(Self { schema, served })
+        let unit = |entity: &EntitySchema| match served.get(&entity.name) {
+            Some(served) => served.pattern.unit(),
+            None => Unit::Record,
+        };
+        Ok(Self {
+            families: Families::new(&schema, unit),
+            schema,
+            served,
+        })
     }
 
     /// The entity with that name, if it is served.

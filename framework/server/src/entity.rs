@@ -3,7 +3,7 @@
 use crate::answer::Asker;
 use crate::checkpoint::{Seals, State, Subject, Token, columns_hash};
 use crate::echo::{Held, leave_out};
-use crate::history;
+use crate::history::{self, Mark};
 use crate::receipt;
 use crate::request::Target;
 use onsync_core::error::{Error, Result};
@@ -34,6 +34,12 @@ pub(crate) struct EntityPages {
     told: BTreeSet<Uuid>,
     /// Rows sent, for logs.
     rows: u64,
+    /// Whether its first frame was made.
+    started: bool,
+    /// Up to which position the device has everything, once it has all of a full set.
+    reached: Option<u64>,
+    /// Its changes are answered together with those of its family.
+    together: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -45,7 +51,7 @@ enum Stage {
 }
 
 /// A page before it has a checkpoint.
-struct Draft {
+pub(crate) struct Draft {
     kind: PageKind,
     rows: RowSet,
     deleted: Vec<Key>,
@@ -53,6 +59,14 @@ struct Draft {
     /// How far the device is with this page.
     state: State,
     next: Stage,
+}
+
+impl Draft {
+    /// Records it tells of, and bytes of their values.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let keys = self.deleted.len() + self.removed.len();
+        (self.rows.len() + keys, self.rows.size())
+    }
 }
 
 impl EntityPages {
@@ -86,6 +100,17 @@ impl EntityPages {
             stage: Stage::Begin,
             told: BTreeSet::new(),
             rows: 0,
+            started: false,
+            reached: None,
+            together: false,
+        }
+    }
+
+    /// The same, as one of a family.
+    pub(crate) fn together(self) -> Self {
+        Self {
+            together: true,
+            ..self
         }
     }
 
@@ -97,26 +122,92 @@ impl EntityPages {
     /// The next frames: at most one page.
     pub(crate) async fn next(&mut self, asker: &Asker) -> Result<Vec<AnswerFrame>> {
         let mut snapshot = asker.server.store.read().await?;
-        let begins = matches!(self.stage, Stage::Begin);
-        let total = match begins {
-            true => self.begin(snapshot.as_mut()).await?,
-            false => None,
+        let total = match self.stage {
+            Stage::Begin => self.begin(snapshot.as_mut()).await?,
+            _ => None,
         };
-        let created = self.created(asker, snapshot.as_mut()).await?;
-        let nothing = begins && self.is_done();
-        if nothing && created.is_empty() {
-            tracing::debug!(entity = self.request.entity, "not modified");
-            return Ok(vec![self.state(AnswerState::NotModified)]);
+        let draft = self.drafted(asker, snapshot.as_mut()).await?;
+        let newest = history::newest(snapshot.as_mut()).await?;
+        drop(snapshot);
+        self.frames(asker, newest, total, draft).await
+    }
+
+    /// The next frames of the full set, at most one page; none where the device has all of one, as far as its checkpoint tells.
+    pub(crate) async fn next_apart(&mut self, asker: &Asker) -> Result<Option<Vec<AnswerFrame>>> {
+        let mut snapshot = asker.server.store.read().await?;
+        let total = match self.stage {
+            Stage::Begin => self.begin(snapshot.as_mut()).await?,
+            _ => None,
+        };
+        if !matches!(self.stage, Stage::Snapshot { .. }) {
+            return Ok(None);
         }
-        let draft = match nothing {
-            true => self.empty(snapshot.position().await?),
-            false => self.draft(snapshot.as_mut()).await?,
+        let draft = self.drafted(asker, snapshot.as_mut()).await?;
+        if let Stage::Delta { position, .. } = self.stage {
+            self.reached = Some(position);
+        }
+        let newest = history::newest(snapshot.as_mut()).await?;
+        drop(snapshot);
+        self.frames(asker, newest, total, draft).await.map(Some)
+    }
+
+    /// Looks again whether something changed, in the view that its whole family is answered from.
+    pub(crate) async fn rejoin(&mut self, snapshot: &mut dyn ServerSnapshot) -> Result<()> {
+        let Some(position) = self.reached else {
+            return Ok(());
         };
+        let newest = snapshot.newest(&self.target.served.entity).await?;
+        let progress = Progress { position, newest };
+        self.stage = match self.target.served.pattern.select(Some(progress)) {
+            Selection::Nothing => Stage::Done,
+            _ => Stage::Delta {
+                position,
+                goal: newest,
+            },
+        };
+        Ok(())
+    }
+
+    /// The next page without its checkpoint; none if there is nothing to tell.
+    pub(crate) async fn drafted(
+        &mut self,
+        asker: &Asker,
+        snapshot: &mut dyn ServerSnapshot,
+    ) -> Result<Option<(Draft, Vec<(Uuid, Key)>)>> {
+        let created = self.created(asker, snapshot).await?;
+        let draft = match (&self.stage, created.is_empty()) {
+            (Stage::Done, true) => return Ok(None),
+            (Stage::Done, false) => self.empty(snapshot.position().await?),
+            _ => self.draft(snapshot).await?,
+        };
+        self.told.extend(created.iter().map(|(id, _)| *id));
+        self.stage = draft.next.clone();
+        Ok(Some((draft, created)))
+    }
+
+    /// The frames of a page, or of there being none.
+    pub(crate) async fn frames(
+        &mut self,
+        asker: &Asker,
+        newest: Option<Mark>,
+        total: Option<u64>,
+        draft: Option<(Draft, Vec<(Uuid, Key)>)>,
+    ) -> Result<Vec<AnswerFrame>> {
         let mut frames = Vec::new();
-        if begins {
+        let Some((draft, created)) = draft else {
+            tracing::debug!(entity = self.request.entity, "nothing to tell");
+            let state = match self.started {
+                true => AnswerState::Complete,
+                false => AnswerState::NotModified,
+            };
+            frames.push(self.state(state));
+            return Ok(frames);
+        };
+        if !self.started {
+            self.started = true;
             frames.push(self.state(AnswerState::Started { total }));
         }
-        frames.extend(self.page(asker, snapshot, draft, created).await?);
+        frames.extend(self.page(asker, newest, draft, created).await?);
         Ok(frames)
     }
 
@@ -136,6 +227,7 @@ impl EntityPages {
             position: state.position(),
             newest,
         });
+        self.reached = progress.map(|progress| progress.position);
         match (self.target.served.pattern.select(progress), progress) {
             (Selection::Nothing, _) => self.stage = Stage::Done,
             (Selection::Delta, Some(progress)) => {
@@ -250,6 +342,14 @@ impl EntityPages {
                     after: Some(key.clone()),
                 },
             ),
+            // What changed since is told together with the family's.
+            None if self.together => (
+                State::Delta { position: start },
+                Stage::Delta {
+                    position: start,
+                    goal: start,
+                },
+            ),
             None => {
                 let goal = snapshot.newest(&self.target.served.entity).await?;
                 match goal <= start {
@@ -335,12 +435,11 @@ impl EntityPages {
     async fn page(
         &mut self,
         asker: &Asker,
-        mut snapshot: Box<dyn ServerSnapshot>,
+        newest: Option<Mark>,
         draft: Draft,
         created: Vec<(Uuid, Key)>,
     ) -> Result<Vec<AnswerFrame>> {
-        let newest = history::newest(snapshot.as_mut()).await?;
-        drop(snapshot);
+        let last = matches!(draft.next, Stage::Done);
         let (store, position) = (asker.server.store.as_ref(), draft.state.position());
         let mark = asker.server.history.mark(store, newest, position).await?;
         let checkpoint = self.seals.seal(&Token {
@@ -349,8 +448,6 @@ impl EntityPages {
             mark,
             state: draft.state,
         })?;
-        self.told.extend(created.iter().map(|(id, _)| *id));
-        self.stage = draft.next;
         self.rows += u64::try_from(draft.rows.len()).unwrap_or_default();
         let mut frames = vec![AnswerFrame::Page(Page {
             entity: self.request.entity.clone(),
@@ -361,9 +458,9 @@ impl EntityPages {
             removed: draft.removed,
             created,
             checkpoint,
-            last: self.is_done(),
+            last,
         })];
-        if self.is_done() {
+        if last {
             tracing::debug!(entity = self.request.entity, rows = self.rows, "complete");
             frames.push(self.state(AnswerState::Complete));
         }

@@ -26,6 +26,7 @@ mod request;
 mod server;
 mod service;
 mod standing;
+mod together;
 
 pub use authenticate::{NoAuthentication, StaticTokens};
 pub use authorise::EveryoneMayEverything;

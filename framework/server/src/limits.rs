@@ -17,6 +17,10 @@ pub struct Limits {
     pub max_page_rows: usize,
     /// Bytes of values of one page, whatever the device asks for.
     pub max_page_bytes: usize,
+    /// Records of the changes of one entity family that are answered from one view of the database; more are answered page by page.
+    pub group_records: usize,
+    /// Bytes of values of such changes.
+    pub group_bytes: usize,
     /// Creates of one device whose outcomes it has not confirmed to have stored.
     pub max_unsettled: usize,
     /// How long the bin keeps what devices' changes replaced without having seen it.
@@ -34,6 +38,8 @@ impl Default for Limits {
             max_request_bytes: 16 << 20,
             max_page_rows: 10_000,
             max_page_bytes: 4 << 20,
+            group_records: 5_000,
+            group_bytes: 8 << 20,
             max_unsettled: 50_000,
             bin_keep: Duration::from_secs(30 * 86_400),
             bin_bytes: 64 << 20,

@@ -179,7 +179,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("server.authentication", Word(&["tokens", "none"]), "tokens", Server, "who may speak; `none` lets everybody in as one user"),
     key("server.tokens.*", Secret, "", Server, "a user's bearer token"),
     key("server.cors_origins", TextList, "", Server, "origins of web apps that may call the server"),
-    key("server.max_request_bytes", Size, "4 MiB", Server, "at most so many decoded bytes a request"),
+    key("server.max_request_bytes", Size, "16 MiB", Server, "at most so many decoded bytes a request"),
     key("server.max_mutations", Integer, "10000", Server, "at most so many changes a request"),
     key("server.compression", Boolean, "true", Server, "whether answers are compressed for those who accept it"),
     key("server.keep_tombstones", Duration, "90 days", Server, "how long deletions are remembered; a device away longer fetches everything again"),

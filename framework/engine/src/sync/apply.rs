@@ -7,20 +7,40 @@
 use super::areas::{self, Areas, StoredCheckpoint, entity_key};
 use super::exchange::Run;
 use super::page_write::PageWriter;
+use super::together::Arrived;
 use onsync_core::page::{Checkpoint, KeyRange, Page, PageKind};
 use onsync_core::schema::EntitySchema;
 use onsync_core::store::local::{Access, LocalTransaction};
 use onsync_core::{Error, Result};
 
-/// Applies a page that continues `expected`.
-pub(super) async fn apply(run: &mut Run<'_>, page: Page, expected: Option<&Checkpoint>) -> Result<()> {
+/// Applies pages in one transaction, each of which continues the checkpoint that stands with it.
+pub(super) async fn apply(run: &mut Run<'_>, pages: Vec<Arrived>) -> Result<()> {
+    let syncer = run.syncer;
+    for (page, _) in &pages {
+        check(syncer.schema.entity(&page.entity)?, page)?;
+    }
+    let began = syncer.runtime.elapsed();
+    let (count, rows) = (pages.len(), pages.iter().map(|(page, _)| page.rows.len()).sum());
+    let mut tx = syncer.begin(run.fence, false).await?;
+    for (page, expected) in pages {
+        apply_in(run, tx.as_mut(), page, expected.as_ref()).await?;
+    }
+    tx.commit().await?;
+    if count == 1 {
+        syncer.adapt_page(rows, syncer.runtime.elapsed().saturating_sub(began));
+    }
+    Ok(())
+}
+
+async fn apply_in(
+    run: &mut Run<'_>,
+    tx: &mut dyn LocalTransaction,
+    page: Page,
+    expected: Option<&Checkpoint>,
+) -> Result<()> {
     let syncer = run.syncer;
     let entity = syncer.schema.entity(&page.entity)?;
-    check(entity, &page)?;
-    let began = syncer.runtime.elapsed();
-    let rows = page.rows.len();
-    let mut tx = syncer.begin(run.fence, false).await?;
-    check_continues(tx.as_mut(), &page, expected).await?;
+    check_continues(tx, &page, expected).await?;
     let stored = StoredCheckpoint {
         checkpoint: page.checkpoint.clone(),
         complete: page.last,
@@ -32,13 +52,10 @@ pub(super) async fn apply(run: &mut Run<'_>, page: Page, expected: Option<&Check
     )
     .await?;
     if syncer.pattern(&page.entity)?.whole_refresh() {
-        stage_or_write(run, tx.as_mut(), entity, page).await?;
+        stage_or_write(run, tx, entity, page).await
     } else {
-        write(run, tx.as_mut(), entity, page).await?;
+        write(run, tx, entity, page).await
     }
-    tx.commit().await?;
-    syncer.adapt_page(rows, syncer.runtime.elapsed().saturating_sub(began));
-    Ok(())
 }
 
 /// The entity's answer was complete: the device is up to date with it. The last page has said so already, where there was one.

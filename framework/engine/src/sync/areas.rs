@@ -13,6 +13,8 @@ pub(crate) const STATE: &str = "state";
 pub(crate) const OUTBOX: &str = "outbox";
 /// Entity, zero, scope value → [`StoredCheckpoint`].
 pub(crate) const CHECKPOINT: &str = "checkpoint";
+/// Entity, zero, local key bytes → the atomic group of the app in which the record was written and not cut since.
+pub(crate) const GROUP: &str = "group";
 /// Mutation id of a create → [`CreatedRecord`].
 pub(crate) const CREATED: &str = "created";
 /// Entity, zero, sequence number → a staged page.
@@ -33,6 +35,7 @@ pub(crate) const WIPED: &[&str] = &[
     OUTBOX,
     CHECKPOINT,
     CREATED,
+    GROUP,
     STAGE,
     REJECTED,
     UNKNOWN,

@@ -296,7 +296,7 @@ pub(super) async fn stays(
         Settlement::Conflict(_) | Settlement::Retry => return Ok(false),
         // The refused edit is one side of the conflict, which holds it.
         Settlement::Reject(_) => {}
-        Settlement::Unknown => super::settle::list_unknown(run, tx, subject.entry).await?,
+        Settlement::Unknown => super::refused::list_unknown(run, tx, subject.entry).await?,
         Settlement::Acknowledge | Settlement::Discard(_) | Settlement::Forget => {
             if let Some(overlay) = &mut subject.overlay {
                 reopen(tx, subject.entity, overlay, false).await?;

@@ -8,15 +8,19 @@ use super::freeze::{Frozen, freeze, sends_all};
 use super::keys::{Keys, note_created};
 use super::lists::RejectedEntry;
 use super::outbox::{Cut, Outbox, OutboxEntry};
+use super::parents::Parent;
+use super::search::{any_released, place_of};
+use super::units::{Name, Units};
 use super::{Fence, Syncer};
 use onsync_core::mutation::{MutationKind, Rejection};
 use onsync_core::page::KeyRange;
 use onsync_core::pattern::{Change, Direction, DirtyRecord};
-use onsync_core::schema::{EntitySchema, Ids, Schema};
-use onsync_core::store::local::{LocalTransaction, Overlay, RecordState, is_local_key};
+use onsync_core::schema::{EntitySchema, Ids};
+use onsync_core::store::local::{LocalTransaction, Overlay, RecordState};
 use onsync_core::{Fields, Key, Result, Row};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// Overlays read at a time.
 const CHUNK: usize = 500;
@@ -31,28 +35,35 @@ pub(super) struct CutResult {
 
 /// Whether a record's changes may be sent now.
 #[derive(Clone, Copy)]
-enum Standing {
+pub(super) enum Standing {
     /// Cut now, sent before, or known to the server.
     Ready,
     /// Held back by itself or something it depends on.
     Held,
 }
 
+/// Records that were tried, by the name of their entity, and how that ended.
+pub(super) type Tried<'a> = HashMap<&'a str, HashMap<Key, Standing>>;
+
 pub(super) struct Cutter<'a> {
-    syncer: &'a Syncer,
-    tx: &'a mut dyn LocalTransaction,
+    pub(super) syncer: &'a Syncer,
+    pub(super) tx: &'a mut dyn LocalTransaction,
     instance: Instance,
     keys: BTreeMap<&'a str, Arc<Keys<'a>>>,
     columns: BTreeMap<&'a str, Arc<[String]>>,
-    room: usize,
-    room_bytes: usize,
+    pub(super) room: usize,
+    pub(super) room_bytes: usize,
     visiting: BTreeSet<(String, Key)>,
     /// What was tried, and how that ended.
-    tried: HashMap<&'a str, HashMap<Key, Standing>>,
-    entries: Vec<Cut>,
+    pub(super) tried: Tried<'a>,
+    /// The atomic group of each record that is cut in one.
+    pub(super) groups: HashMap<Name, Uuid>,
+    /// What is to be cut in one go.
+    pub(super) units: &'a mut Units,
+    pub(super) entries: Vec<Cut>,
     /// How many of these are marked as in flight.
     marked: usize,
-    changed: bool,
+    pub(super) changed: bool,
 }
 
 /// Cuts until `room` mutations or `room_bytes` bytes are reached.
@@ -63,6 +74,7 @@ pub(super) async fn cut(
     room: usize,
     room_bytes: usize,
     outbox: &mut Outbox,
+    units: &mut Units,
 ) -> Result<CutResult> {
     let mut tx = syncer.begin(fence, true).await?;
     let mut instance = tx.instance(syncer.runtime.random_uuid()).await?;
@@ -79,6 +91,8 @@ pub(super) async fn cut(
         room_bytes,
         visiting: BTreeSet::new(),
         tried: HashMap::new(),
+        groups: HashMap::new(),
+        units,
         entries: Vec::new(),
         marked: 0,
         changed: false,
@@ -112,12 +126,15 @@ pub(super) async fn anything(
             return Ok(true);
         }
     }
-    Ok(false)
+    any_released(syncer, tx).await
 }
 
 impl<'a> Cutter<'a> {
     /// Creates and updates parents first, then deletes children first. True if there was no room for all.
     async fn cut_all(&mut self, entities: &[String]) -> Result<bool> {
+        if self.cut_units(entities).await? {
+            return Ok(true);
+        }
         let syncer = self.syncer;
         let order = syncer.schema.parents_first()?;
         for deletes in [false, true] {
@@ -129,6 +146,9 @@ impl<'a> Cutter<'a> {
                 let entity = syncer.schema.entity(name)?;
                 if entity.local || syncer.pattern(name)?.direction() == Direction::ReadOnly {
                     continue;
+                }
+                if deletes && self.cut_deleted_tree(entity).await? {
+                    return Ok(true);
                 }
                 if self.cut_entity(entity, deletes).await? {
                     return Ok(true);
@@ -166,7 +186,7 @@ impl<'a> Cutter<'a> {
     }
 
     /// Marks what was cut as in flight, by the entity.
-    async fn mark(&mut self) -> Result<()> {
+    pub(super) async fn mark(&mut self) -> Result<()> {
         let mut cut: BTreeMap<&str, Vec<Key>> = BTreeMap::new();
         for Cut { entry, .. } in self.entries.iter().skip(self.marked) {
             cut.entry(&entry.mutation.entity)
@@ -182,7 +202,11 @@ impl<'a> Cutter<'a> {
     }
 
     /// Where one stored value cannot be read as its type, only its own record is held: it is listed with the reason.
-    async fn readable_rows(&mut self, entity: &'a EntitySchema, keys: &[Key]) -> Result<Vec<Option<Row>>> {
+    pub(super) async fn readable_rows(
+        &mut self,
+        entity: &'a EntitySchema,
+        keys: &[Key],
+    ) -> Result<Vec<Option<Row>>> {
         let mut rows = Vec::with_capacity(keys.len());
         for key in keys {
             match self.tx.get(entity, std::slice::from_ref(key)).await {
@@ -212,7 +236,7 @@ impl<'a> Cutter<'a> {
     }
 
     /// Cuts what the record refers to, then the record. A loop with an explicit stack: chains may be long.
-    async fn cut_with_parents(
+    pub(super) async fn cut_with_parents(
         &mut self,
         entity: &'a EntitySchema,
         overlay: Overlay,
@@ -227,6 +251,13 @@ impl<'a> Cutter<'a> {
             };
             match parent {
                 Parent::Dirty(parent, parent_overlay, row) => {
+                    let visiting = std::mem::take(&mut self.visiting);
+                    let with_its_unit = self.cut_unit_of(parent, &parent_overlay.key).await?;
+                    self.visiting = visiting;
+                    if with_its_unit {
+                        stack.push((entity, overlay, mine));
+                        continue;
+                    }
                     if self
                         .visiting
                         .insert((parent.name.clone(), parent_overlay.key.clone()))
@@ -260,75 +291,6 @@ impl<'a> Cutter<'a> {
         Ok(())
     }
 
-    /// The first record this row refers to that the server cannot know yet.
-    async fn uncut_parent(&mut self, entity: &'a EntitySchema, row: &Row) -> Result<Parent<'a>> {
-        let schema: &'a Schema = &self.syncer.schema;
-        for relation in schema.parents_of(&entity.name) {
-            let Some(value) = entity.index_of(&relation.attribute).map(|index| &row[index]) else {
-                continue;
-            };
-            let parent = schema.entity(&relation.parent)?;
-            if value.is_null() || parent.local {
-                continue;
-            }
-            let key = Key(vec![value.clone()]);
-            if parent.name == entity.name && key == entity.key_of(row) {
-                continue;
-            }
-            let overlay = self
-                .tx
-                .overlays(parent, std::slice::from_ref(&key))
-                .await?
-                .pop()
-                .flatten();
-            let tried = self
-                .tried
-                .get(parent.name.as_str())
-                .and_then(|tried| tried.get(&key));
-            match overlay {
-                Some(overlay) if overlay.base.is_none() && tried.is_some() => {
-                    if let Some(Standing::Held) = tried {
-                        return Ok(Parent::Held);
-                    }
-                }
-                Some(overlay)
-                    if overlay.state == RecordState::Conflicted
-                        && super::conflicts::planning_base(self.tx, parent, &overlay)
-                            .await?
-                            .is_none() =>
-                {
-                    return Ok(Parent::Held);
-                }
-                Some(overlay) if overlay.base.is_none() => match overlay.state {
-                    RecordState::InFlight => {}
-                    RecordState::Conflicted => return Ok(Parent::Held),
-                    RecordState::Rejected if !overlay.is_waiting() => return Ok(Parent::Held),
-                    _ => match self
-                        .tx
-                        .get(parent, std::slice::from_ref(&key))
-                        .await?
-                        .pop()
-                        .flatten()
-                    {
-                        Some(row) => return Ok(Parent::Dirty(parent, Box::new(overlay), row)),
-                        None => return Ok(Parent::Missing(relation.attribute.clone())),
-                    },
-                },
-                Some(_) => {}
-                None => {
-                    let mapped = self
-                        .tx
-                        .area_get(&areas::local_keys(&parent.name), &key.to_bytes())
-                        .await?;
-                    if parent.ids == Ids::Server && is_local_key(value) && mapped.is_none() {
-                        return Ok(Parent::Missing(relation.attribute.clone()));
-                    }
-                }
-            }
-        }
-        Ok(Parent::None)
-    }
-
     async fn cut_record(
         &mut self,
         entity: &'a EntitySchema,
@@ -360,7 +322,8 @@ impl<'a> Cutter<'a> {
             return Ok(Standing::Held);
         };
         let whole = sends_all(&dirty, &change);
-        let entry = self.freeze(entity, &overlay, mine.as_ref(), &change).await?;
+        let mut entry = self.freeze(entity, &overlay, mine.as_ref(), &change).await?;
+        entry.mutation.group = self.group_of(entity, &overlay.key)?;
         self.changed = true;
         self.room = self.room.saturating_sub(1);
         self.room_bytes = self.room_bytes.saturating_sub(entry.size());
@@ -380,6 +343,14 @@ impl<'a> Cutter<'a> {
             seen: whole.then_some((overlay.base, mine)),
         });
         Ok(Standing::Ready)
+    }
+
+    fn group_of(&self, entity: &EntitySchema, key: &Key) -> Result<Option<Uuid>> {
+        if self.groups.is_empty() {
+            return Ok(None);
+        }
+        let name = (place_of(self.syncer, &entity.name)?, key.clone());
+        Ok(self.groups.get(&name).copied())
     }
 
     /// The frozen mutation, in the server's terms.
@@ -447,6 +418,7 @@ impl<'a> Cutter<'a> {
                 message: message.to_owned(),
             },
             at: Some(self.syncer.runtime.now()),
+            cause: None,
         };
         self.tx
             .store(areas::REJECTED, &number.to_be_bytes(), &entry)
@@ -459,18 +431,6 @@ impl<'a> Cutter<'a> {
     async fn forget_rejections(&mut self, entity: &EntitySchema, key: &Key) -> Result<()> {
         forget_rejections(self.tx, entity, key).await
     }
-}
-
-/// A record this one refers to.
-enum Parent<'a> {
-    /// Nothing stands in the way.
-    None,
-    /// Made here and not cut yet.
-    Dirty(&'a EntitySchema, Box<Overlay>, Row),
-    /// Made here and held back.
-    Held,
-    /// Made here, and no longer here.
-    Missing(String),
 }
 
 /// Removes what is listed about a record as rejected, or as perhaps applied.

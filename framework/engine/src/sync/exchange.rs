@@ -3,6 +3,9 @@
 use super::areas::{self, Areas, Instance, StoredCheckpoint, entity_key};
 use super::outbox::{Cut, Outbox, Skipped};
 use super::pending::Held;
+use super::refused::{Culprits, culprits};
+use super::together::HeldBack;
+use super::units::Units;
 use super::{Fence, Progress, ProgressSink, Step, Syncer, cut};
 use crate::time::sleep_until;
 use futures_util::future::{Either, select};
@@ -30,6 +33,10 @@ pub(super) struct Run<'a> {
     sent: BTreeSet<u64>,
     /// What has been cut and has no outcome, once it was read.
     outbox: Option<Outbox>,
+    /// For whose sake atomic groups of the answer at hand were undone.
+    pub(super) culprits: Culprits,
+    /// What travels together and was not cut yet.
+    units: Units,
     /// Whether records are as they were when this request's mutations were cut, but for what the app does.
     pub(super) undisturbed: bool,
     /// Whether anything may be listed as rejected, so that most outcomes need not look.
@@ -56,6 +63,7 @@ struct Received {
     /// Entities being received, with the checkpoint that the next page continues.
     entities: BTreeMap<String, Option<Checkpoint>>,
     done: BTreeMap<String, (u64, Option<u64>)>,
+    held: HeldBack,
 }
 
 impl<'a> Run<'a> {
@@ -68,6 +76,8 @@ impl<'a> Run<'a> {
             summary: Summary::default(),
             sent: BTreeSet::new(),
             outbox: None,
+            culprits: Culprits::new(),
+            units: Units::default(),
             undisturbed: false,
             lists_rejections: true,
             first_error: None,
@@ -162,7 +172,8 @@ impl<'a> Run<'a> {
         let room = most.saturating_sub(batch.len());
         let room_bytes = most_bytes.saturating_sub(bytes);
         let outbox = self.outbox.get_or_insert_default();
-        let cut = cut::cut(syncer, self.fence, entities, room, room_bytes, outbox).await?;
+        let units = &mut self.units;
+        let cut = cut::cut(syncer, self.fence, entities, room, room_bytes, outbox, units).await?;
         batch.extend(cut.entries);
         Ok((batch, cut.more))
     }
@@ -196,6 +207,7 @@ impl<'a> Run<'a> {
         };
         let before = self.summary.bytes_received;
         let mut received = Received {
+            held: HeldBack::new(self.syncer, checkpoints.keys()),
             entities: checkpoints,
             ..Received::default()
         };
@@ -360,17 +372,19 @@ impl<'a> Run<'a> {
                 }
                 Some(AnswerFrame::Page(page)) => {
                     self.page(received, page).await?;
-                    if self
-                        .step
-                        .budget
-                        .is_used(&self.summary, self.syncer.runtime.elapsed())
+                    // What is held back would have to be fetched again.
+                    if received.held.is_empty()
+                        && self
+                            .step
+                            .budget
+                            .is_used(&self.summary, self.syncer.runtime.elapsed())
                     {
                         self.summary.budget_used = true;
                         return Ok(());
                     }
                 }
                 Some(AnswerFrame::Failed(error)) => return Err(error.into()),
-                Some(AnswerFrame::End {}) => return Ok(()),
+                Some(AnswerFrame::End {}) => return std::mem::take(&mut received.held).end_all(self).await,
                 Some(AnswerFrame::Welcome(_)) => return Err(out_of_order("outcome, entity, page or end")),
                 Some(AnswerFrame::Image {}) => {
                     return Err(Error::unsupported(
@@ -395,6 +409,10 @@ impl<'a> Run<'a> {
             .last()
             .map(|cut| cut.entry.mutation.entity.clone())
             .unwrap_or_default();
+        let known = outcomes
+            .iter()
+            .filter_map(|(id, outcome)| Some((*cuts.get(id)?, outcome)));
+        self.culprits = culprits(known);
         for outcomes in outcomes.chunks(self.syncer.limits.max_mutations.max(1)) {
             let known = outcomes
                 .iter()
@@ -424,9 +442,12 @@ impl<'a> Run<'a> {
             AnswerState::Started { total } => {
                 received.done.insert(name.to_owned(), (0, total));
             }
-            AnswerState::NotModified => {}
-            AnswerState::Complete => super::apply::complete(self, name).await?,
-            AnswerState::Failed(error) => self.note(Error::from(error).at(name)),
+            AnswerState::NotModified => received.held.end(self, name, false).await?,
+            AnswerState::Complete => received.held.end(self, name, true).await?,
+            AnswerState::Failed(error) => {
+                self.note(Error::from(error).at(name));
+                received.held.end(self, name, false).await?;
+            }
         }
         Ok(())
     }
@@ -439,7 +460,7 @@ impl<'a> Run<'a> {
         let rows = (page.rows.len() + page.deleted.len() + page.removed.len()) as u64;
         let next = page.checkpoint.clone();
         self.undisturbed = false;
-        super::apply::apply(self, page, expected.as_ref()).await?;
+        received.held.page(self, page, expected).await?;
         self.tell_conflicts();
         received.entities.insert(name.clone(), Some(next));
         let (done, total) = received.done.entry(name.clone()).or_default();

@@ -20,31 +20,39 @@ mod cut;
 mod exchange;
 mod expected;
 mod freeze;
+mod groups;
 mod keys;
 mod lists;
 mod outbox;
 mod page_write;
+mod parents;
 mod pending;
+mod refused;
 mod rejected;
 mod release;
 pub(crate) mod resolve;
+mod search;
 mod settle;
+mod together;
+mod units;
 
 pub(crate) use areas::CONFLICT as CONFLICT_AREA;
 pub use areas::Fence;
 pub use budget::StepBudget;
 pub use lists::{
-    BinEntry, BinFilter, Discarded, DiscardedRecord, Fetched, HeldRecord, RejectedChange, RejectedEntry,
+    BinEntry, BinFilter, Discarded, DiscardedRecord, Fetched, HeldRecord, RecordRef, RejectedChange,
+    RejectedEntry,
 };
 pub use resolve::OpenConflict;
 
 use crate::sync::areas::Areas;
 use onsync_core::conflict::ConflictResolver;
+use onsync_core::family::Families;
 use onsync_core::handler::{Phase, Summary, SyncDirection};
-use onsync_core::pattern::SyncPattern;
+use onsync_core::pattern::{SyncPattern, Unit};
 use onsync_core::platform::{MaybeSend, MaybeSync};
 use onsync_core::runtime::Runtime;
-use onsync_core::schema::Schema;
+use onsync_core::schema::{EntitySchema, Schema};
 use onsync_core::store::local::{Access, LocalStore, LocalTransaction};
 use onsync_core::transport::{CredentialsProvider, Transport};
 use onsync_core::{Error, Key, Result};
@@ -66,6 +74,10 @@ pub struct Limits {
     pub max_mutations: usize,
     /// Bytes of values a record that a resolution makes.
     pub max_record_bytes: usize,
+    /// Records up to which what belongs together travels and becomes visible as one.
+    pub group_limit: usize,
+    /// Bytes of such records.
+    pub group_bytes: usize,
     /// Records up to which a full refresh becomes visible in one transaction.
     pub refresh_limit: usize,
     /// How long values stay in the bin.
@@ -84,6 +96,8 @@ impl Default for Limits {
             max_request_bytes: 1 << 20,
             max_mutations: 1_000,
             max_record_bytes: 1 << 20,
+            group_limit: 5_000,
+            group_bytes: 8 << 20,
             refresh_limit: 20_000,
             bin_keep: Duration::from_secs(30 * 86_400),
             bin_bytes: 64 << 20,
@@ -109,6 +123,8 @@ pub struct Syncer {
     pub patterns: Arc<BTreeMap<String, Arc<dyn SyncPattern>>>,
     /// The conflict resolver of each entity that has one; conflicts of others are left to a person.
     pub resolvers: Arc<BTreeMap<String, Arc<dyn ConflictResolver>>>,
+    /// Which entities travel as families.
+    pub families: Arc<Families>,
     /// Sizes.
     pub limits: Limits,
     /// Rows a page, as adapted to this device.
@@ -190,7 +206,13 @@ impl Syncer {
         limits: Limits,
     ) -> Self {
         let page_rows = Arc::new(AtomicU32::new(limits.page_rows));
+        let unit = |entity: &EntitySchema| match patterns.get(&entity.name) {
+            Some(pattern) => pattern.unit(),
+            None => Unit::Record,
+        };
+        let families = Arc::new(Families::new(&schema, unit));
         Self {
+            families,
             store,
             transport,
             runtime,

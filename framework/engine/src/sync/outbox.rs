@@ -212,7 +212,8 @@ impl Outbox {
         most: usize,
         most_bytes: usize,
     ) -> Result<(Vec<Cut>, bool)> {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let (mut batch, mut bytes, mut more) = (Vec::new(), 0, false);
+        let mut groups = BTreeSet::new();
         let rows = self.rows.iter();
         let open: Vec<u64> = rows
             .filter(|(_, numbers)| numbers.iter().any(|number| !skipped.sent.contains(number)))
@@ -225,18 +226,26 @@ impl Outbox {
                 if waits || skipped.sent.contains(&entry.mutation.number) {
                     continue;
                 }
-                bytes += entry.size();
-                let full = batch.len() >= most || bytes > most_bytes;
-                if full && !batch.is_empty() {
-                    return Ok((batch, true));
+                // What belongs to one group is never divided.
+                let group = entry.mutation.group;
+                let begun = group.is_some_and(|group| groups.contains(&group));
+                let full = batch.len() >= most || bytes + entry.size() > most_bytes;
+                if (full || more) && !begun && !batch.is_empty() {
+                    more = true;
+                    if groups.is_empty() {
+                        return Ok((batch, true));
+                    }
+                    continue;
                 }
+                bytes += entry.size();
+                groups.extend(group);
                 batch.push(Cut {
                     entry: entry.clone(),
                     seen: None,
                 });
             }
         }
-        Ok((batch, false))
+        Ok((batch, more))
     }
 
     /// What is on its way of a record.

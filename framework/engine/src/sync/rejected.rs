@@ -34,6 +34,18 @@ pub struct RejectedEntry {
     /// When this device learned of it, by its own clock (for display only).
     #[serde(default)]
     pub at: Option<Timestamp>,
+    /// Another record of its atomic group, for whose sake it was refused: as soon as that one is sent again, so is this.
+    #[serde(default)]
+    pub cause: Option<RecordRef>,
+}
+
+/// A record by its entity and local key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordRef {
+    /// The entity.
+    pub entity: String,
+    /// The local key.
+    pub key: Key,
 }
 
 /// A rejected change with everything a person needs to decide about it.
@@ -100,7 +112,15 @@ impl RejectedEntry {
             values: entry.sent.values.clone(),
             rejection,
             at: Some(at),
+            cause: None,
         }
+    }
+
+    /// The record of its group for whose sake it was refused.
+    pub(super) fn group_cause(&self) -> Option<(&str, &Key)> {
+        self.cause
+            .as_ref()
+            .map(|cause| (cause.entity.as_str(), &cause.key))
     }
 }
 

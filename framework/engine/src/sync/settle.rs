@@ -11,13 +11,14 @@ use super::freeze::version;
 use super::keys::{Keys, note_issued, put_row};
 use super::lists::RejectedEntry;
 use super::outbox::{Cut, OutboxEntry};
+use super::refused::{list_refused, unknown};
 use super::release::release_children;
-use onsync_core::mutation::{BinReason, MutationKind, Outcome, Rejection, ServerRecord};
+use onsync_core::mutation::{BinReason, MutationKind, Outcome, ServerRecord};
 use onsync_core::pattern::{DirtyRecord, Settlement};
 use onsync_core::schema::{EntitySchema, Ids};
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState};
 use onsync_core::{Error, Key, Result, Row, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The record an outcome is about, as it stands in the transaction.
 pub(super) struct Subject<'a> {
@@ -48,7 +49,8 @@ impl Subject<'_> {
 pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(&Cut, &Outcome)]) -> Result<Option<Error>> {
     let syncer = run.syncer;
     let mut tx = syncer.begin(run.fence, true).await?;
-    run.lists_rejections = any_listed(tx.as_mut()).await?;
+    let listed = listed(tx.as_mut()).await?;
+    run.lists_rejections = !listed.is_empty();
     let bases_moved = !tx.area_scan(areas::BASE_WHEN_CUT, None, 1).await?.is_empty();
     let mut open = Vec::with_capacity(outcomes.len());
     let outbox = run.outbox(tx.as_mut()).await?;
@@ -78,7 +80,7 @@ pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(&Cut, &Outcome)]) -> 
             continue;
         }
         settled.insert(entry.mutation.number);
-        if run.lists_rejections {
+        if listed.contains(&(entity.name.clone(), entry.key.clone())) {
             // The newest outcome of a record stands for it; what was listed before is settled.
             forget_rejections(tx.as_mut(), entity, &entry.key).await?;
         }
@@ -106,10 +108,14 @@ pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(&Cut, &Outcome)]) -> 
     Ok(retry)
 }
 
-/// Whether anything is listed as rejected, or as perhaps applied.
-async fn any_listed(tx: &mut dyn LocalTransaction) -> Result<bool> {
-    Ok(!tx.area_scan(areas::REJECTED, None, 1).await?.is_empty()
-        || !tx.area_scan(areas::UNKNOWN, None, 1).await?.is_empty())
+/// The records of which something is listed as rejected, or as perhaps applied.
+async fn listed(tx: &mut dyn LocalTransaction) -> Result<HashSet<(String, Key)>> {
+    let mut listed = HashSet::new();
+    for area in [areas::REJECTED, areas::UNKNOWN] {
+        let entries = tx.list::<RejectedEntry>(area, None, usize::MAX).await?;
+        listed.extend(entries.into_iter().map(|(_, entry)| (entry.entity, entry.key)));
+    }
+    Ok(listed)
 }
 
 pub(super) fn dirty<'a>(
@@ -195,7 +201,6 @@ async fn perform(
             forget(run, tx, subject).await
         }
         Settlement::Reject(rejection) => {
-            run.summary.rejected += 1;
             run.lists_rejections = true;
             list_refused(run, tx, subject, areas::REJECTED, rejection).await
         }
@@ -441,57 +446,4 @@ async fn forget(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, subject: Subje
         return acknowledge(run, tx, subject, &outcome).await;
     }
     remove(tx, &subject).await
-}
-
-async fn list_refused(
-    run: &Run<'_>,
-    tx: &mut dyn LocalTransaction,
-    subject: Subject<'_>,
-    area: &str,
-    rejection: Rejection,
-) -> Result<()> {
-    let entry = RejectedEntry::of(subject.entry, rejection, run.syncer.runtime.now());
-    tx.store(area, &entry.number.to_be_bytes(), &entry).await?;
-    let Some(mut overlay) = subject.overlay else {
-        return Ok(());
-    };
-    overlay.acknowledged_to = overlay.acknowledged_to.max(subject.entry.edit);
-    overlay.state = if overlay.is_waiting() {
-        RecordState::Waiting
-    } else {
-        RecordState::Rejected
-    };
-    tx.put_overlay(subject.entity, &overlay).await
-}
-
-/// The server has forgotten this device: nobody knows whether the mutation was applied. A new instance is taken.
-async fn unknown(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, subject: Subject<'_>) -> Result<()> {
-    take_instance(run, tx).await?;
-    run.summary.rejected += 1;
-    list_refused(run, tx, subject, areas::UNKNOWN, may_have_been_applied()).await
-}
-
-/// As [`unknown`], for a record that an open conflict holds.
-pub(super) async fn list_unknown(
-    run: &Run<'_>,
-    tx: &mut dyn LocalTransaction,
-    entry: &OutboxEntry,
-) -> Result<()> {
-    take_instance(run, tx).await?;
-    let entry = RejectedEntry::of(entry, may_have_been_applied(), run.syncer.runtime.now());
-    tx.store(areas::UNKNOWN, &entry.number.to_be_bytes(), &entry)
-        .await
-}
-
-async fn take_instance(run: &Run<'_>, tx: &mut dyn LocalTransaction) -> Result<()> {
-    let mut instance = tx.instance(run.syncer.runtime.random_uuid()).await?;
-    instance.id = run.syncer.runtime.random_uuid();
-    tx.set_instance(&instance).await
-}
-
-fn may_have_been_applied() -> Rejection {
-    Rejection {
-        code: "may_have_been_applied".to_owned(),
-        message: "the server no longer knows whether it applied this change; compare with what it has now, then retry or discard".to_owned(),
-    }
 }

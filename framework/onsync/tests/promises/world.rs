@@ -1,6 +1,7 @@
 //! A server and devices in one process and one thread, over stores of either kind, with virtual time and a network on a string.
 
 pub(crate) use crate::device::{Device, assert_equal};
+use futures_util::FutureExt as _;
 use onsync_core::memory::local::MemoryStore;
 use onsync_core::memory::server::{ForeignKey, MemoryServerStore};
 use onsync_core::pattern::{Direction, SyncPattern};
@@ -139,10 +140,11 @@ fn ddl(entity: &EntitySchema, relations: &[Relation]) -> String {
         .attributes
         .iter()
         .map(|attribute| {
-            let key = if entity.key == [attribute.name.clone()] {
-                " PRIMARY KEY"
-            } else {
-                ""
+            let own_key = entity.key == [attribute.name.clone()];
+            let key = match (own_key, entity.ids, attribute.value_type) {
+                (true, Ids::Server, ValueType::Text) => " PRIMARY KEY DEFAULT (lower(hex(randomblob(16))))",
+                (true, _, _) => " PRIMARY KEY",
+                (false, _, _) => "",
             };
             let kind = sql_type(attribute.value_type);
             format!("\"{}\" {kind}{key}{}", attribute.column, foreign(&attribute.name))
@@ -350,6 +352,38 @@ impl World {
         }
     }
 
+    /// New records by another program, all in one transaction; also while an answer is under way.
+    pub(crate) fn put_each(&self, records: &[(&str, Fields)]) {
+        let table = |entity: &str| self.schema.entity(entity).unwrap().source.clone();
+        match &self.database {
+            Database::Memory(store) => {
+                let insert = store.foreign_write(|tables| {
+                    for (entity, fields) in records {
+                        tables.insert(&table(entity), fields)?;
+                    }
+                    Ok(())
+                });
+                insert.now_or_never().expect("nobody else writes").unwrap();
+            }
+            Database::Sqlite(_) => {
+                let mut connection = self.connection();
+                let transaction = connection.transaction().unwrap();
+                for (entity, fields) in records {
+                    let names: Vec<&str> = fields.iter().map(|(name, _)| name).collect();
+                    let values: Vec<rusqlite::types::Value> =
+                        fields.iter().map(|(_, value)| bind(value)).collect();
+                    let marks = vec!["?"; values.len()].join(", ");
+                    let (table, names) = (table(entity), names.join(", "));
+                    let sql = format!("INSERT INTO \"{table}\" ({names}) VALUES ({marks})");
+                    transaction
+                        .execute(&sql, rusqlite::params_from_iter(values))
+                        .unwrap();
+                }
+                transaction.commit().unwrap();
+            }
+        }
+    }
+
     pub(crate) fn delete(&self, entity: &str, id: i64) {
         let table = self.schema.entity(entity).unwrap().source.clone();
         match &self.database {
@@ -391,6 +425,11 @@ impl World {
                                 Ok(match row.get::<_, rusqlite::types::Value>(index)? {
                                     rusqlite::types::Value::Null => Value::Null,
                                     rusqlite::types::Value::Integer(integer) => Value::Integer(integer),
+                                    rusqlite::types::Value::Text(text)
+                                        if entity.attributes[index].value_type == ValueType::Uuid =>
+                                    {
+                                        Value::Uuid(text.parse().unwrap())
+                                    }
                                     rusqlite::types::Value::Text(text) => Value::Text(text),
                                     other => panic!("{other:?}"),
                                 })
