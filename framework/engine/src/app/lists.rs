@@ -1,11 +1,13 @@
-//! What went wrong and what was lost, for a person to decide: rejected changes and the bin, as calls and as live lists.
+//! What went wrong and what was lost, for a person to decide: rejected changes and the bin, as calls and as live lists. And how far each
+//! entity is.
 
 use super::{App, Core, within};
-use crate::sync::{BinEntry, BinFilter, DiscardedRecord, RejectedChange};
+use crate::sync::{BinEntry, BinFilter, DiscardedRecord, Fetched, RejectedChange};
 use crate::time::sleep_until;
 use futures_util::future::select;
 use onsync_core::platform::{BoxFuture, MaybeSend, MaybeSync};
 use onsync_core::{Key, Result};
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,16 @@ macro_rules! call {
 }
 
 impl App {
+    /// How much of each entity that travels has been fetched to this device.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn fetched(&self) -> Result<BTreeMap<String, Fetched>> {
+        let core = self.core()?;
+        let syncer = core.syncer.clone();
+        core.run(async move { syncer.fetched().await }).await
+    }
+
     /// Changes the server refused and changes that may have been applied (after a store or server was restored from a copy), oldest
     /// first, at most `limit` of each: with the reason, the values that were sent, and every record held because of them.
     ///

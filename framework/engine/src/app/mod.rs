@@ -55,7 +55,7 @@ use crate::lifecycle::{Lifecycle, Occasion, SyncHandle, closed};
 use crate::observed::Changes;
 use crate::session::{LogoutPolicy, Stage, Unsent, signed_out};
 use crate::status::Status;
-use crate::sync::{Fetched, Syncer};
+use crate::sync::Syncer;
 use onsync_core::handler::{Event, Parameters, SyncListener};
 use onsync_core::network::NetworkStatus;
 use onsync_core::platform::{MaybeSend, MaybeSync};
@@ -66,7 +66,6 @@ use onsync_core::store::local::{Access, LocalStore, Opened, RecordState};
 use onsync_core::transport::CredentialsProvider;
 use onsync_core::value::Timestamp;
 use onsync_core::{Entity, Fields, Key, Result};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{oneshot, watch};
@@ -391,16 +390,6 @@ impl App {
     /// Those of the store.
     pub async fn waiting(&self, limit: usize) -> Result<Vec<(String, Key, RecordState)>> {
         read!(self, |tx, records| records.waiting(tx, limit).await)
-    }
-
-    /// How much of each entity that travels has been fetched to this device.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn fetched(&self) -> Result<BTreeMap<String, Fetched>> {
-        let core = self.core()?;
-        let syncer = core.syncer.clone();
-        core.run(async move { syncer.fetched().await }).await
     }
 
     /// Asks for a sync and returns at once. `""` covers every entity.
