@@ -28,7 +28,7 @@ Exit codes of test:
 demo and bench end with the exit code of the program they run.";
 
 /// The benches of the crate `onsync`, in the order in which they run.
-const BENCHES: [&str; 4] = ["first_sync", "delta", "push", "memory"];
+const BENCHES: [&str; 5] = ["first_sync", "delta", "push", "conflicts", "memory"];
 
 #[derive(Debug, Parser)]
 #[command(
@@ -173,6 +173,9 @@ mod tests {
         let error = Arguments::try_parse_from(["xtask", "bench", "speed"])
             .unwrap_err()
             .to_string();
-        assert!(error.contains("first_sync, delta, push, memory"), "{error}");
+        assert!(
+            error.contains("first_sync, delta, push, conflicts, memory"),
+            "{error}"
+        );
     }
 }

@@ -14,6 +14,13 @@ pub(crate) struct Draft {
     pub(crate) attributes: Vec<DraftAttribute>,
 }
 
+impl Draft {
+    /// Whether conflicts may be open; a new entity then holds only the records they are about.
+    pub(crate) fn detects_conflicts(&self) -> bool {
+        self.pattern == "read-write-conflict-detection"
+    }
+}
+
 /// One attribute; it is called like its column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DraftAttribute {

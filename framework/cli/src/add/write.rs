@@ -19,6 +19,9 @@ pub(crate) fn entity(document: &mut DocumentMut, draft: &Draft) -> Result<()> {
     }
     table.insert("source", value(&draft.table));
     table.insert("pattern", value(&draft.pattern));
+    if draft.detects_conflicts() {
+        table.insert("on_pending_conflicts", value("continue"));
+    }
     match draft.key.as_slice() {
         [only] => table.insert("key", value(only)),
         several => table.insert("key", value(several.iter().collect::<Array>())),

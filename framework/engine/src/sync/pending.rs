@@ -1,7 +1,8 @@
 //! What open conflicts hold back under `on_pending_conflicts = "abort"`: their entity with its entity family, both ways.
 
 use super::Syncer;
-use super::areas::{self, entity_key};
+use super::areas::{self, Areas, entity_key};
+use super::resolve::StoredConflict;
 use onsync_core::schema::OnPendingConflicts;
 use onsync_core::store::local::LocalTransaction;
 use onsync_core::{Error, ErrorKind, Result};
@@ -72,14 +73,17 @@ impl Held {
     }
 }
 
-/// How many conflicts an entity has.
+/// How many conflicts of an entity wait for a decision. One that awaits the outcome of a change on its way holds nothing back: nobody
+/// could resolve it, and its outcome would never come.
 async fn count(tx: &mut dyn LocalTransaction, entity: &str) -> Result<u64> {
     let prefix = entity_key(entity, b"");
     let (mut number, mut after) = (0, prefix.clone());
     loop {
-        let found = tx.area_scan(areas::CONFLICT, Some(&after), 500).await?;
-        let own = found.iter().filter(|(key, _)| key.starts_with(&prefix)).count();
-        number += own as u64;
+        let found = tx
+            .list::<StoredConflict>(areas::CONFLICT, Some(&after), 500)
+            .await?;
+        let own = found.iter().filter(|(key, _)| key.starts_with(&prefix));
+        number += own.filter(|(_, conflict)| !conflict.awaits_outcome).count() as u64;
         match found.into_iter().next_back() {
             Some((last, _)) if last.starts_with(&prefix) => after = last,
             _ => return Ok(number),

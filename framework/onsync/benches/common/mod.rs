@@ -3,12 +3,13 @@
 
 use onsync_core::ValueType;
 use onsync_core::registry::Registry;
-use onsync_core::schema::{Attribute, EntitySchema, Schema};
+use onsync_core::schema::{Attribute, EntitySchema, OnPendingConflicts, Schema};
 use onsync_core::transport::Transport as _;
 use onsync_engine::{App, OnSyncBuilder};
 use onsync_http_server::HttpServerOptions;
 use onsync_http_transport::{HttpTransport, HttpTransportOptions};
 use onsync_pattern_read_only_optimized::ReadOnlyOptimized;
+use onsync_pattern_read_write_conflict_detection::ConflictDetection;
 use onsync_pattern_read_write_last_write_wins::LastWriteWins;
 use onsync_server::{NoAuthentication, Server};
 use onsync_sqlite_server_store::{SqliteServerStore, SqliteServerStoreOptions};
@@ -38,7 +39,10 @@ pub(crate) fn entity(pattern: &str) -> EntitySchema {
         Attribute::new("count", ValueType::Integer),
         Attribute::new("remark", ValueType::Text),
     ];
-    EntitySchema::new(ENTITY, pattern, &["id"], attributes)
+    EntitySchema {
+        on_pending_conflicts: OnPendingConflicts::Continue,
+        ..EntitySchema::new(ENTITY, pattern, &["id"], attributes)
+    }
 }
 
 pub(crate) fn schema(pattern: &str) -> Schema {
@@ -163,6 +167,9 @@ pub(crate) fn serve_if_asked() {
         patterns
             .register("read-write-last-write-wins", Arc::new(LastWriteWins))
             .expect("a name");
+        patterns
+            .register("read-write-conflict-detection", Arc::new(ConflictDetection))
+            .expect("a name");
         let store = Arc::new(SqliteServerStore::new(SqliteServerStoreOptions::new(path)));
         let server = Server::builder()
             .schema(schema(&pattern))
@@ -270,6 +277,7 @@ pub(crate) async fn device(path: &Path, url: &str, pattern: &str) -> App {
     let mut builder = OnSyncBuilder::by_hand(schema(pattern))
         .and_then(|builder| builder.pattern(ReadOnlyOptimized))
         .and_then(|builder| builder.pattern(LastWriteWins))
+        .and_then(|builder| builder.pattern(ConflictDetection))
         .expect("a builder");
     for context in 0..CONTEXTS {
         builder

@@ -9,8 +9,10 @@
 mod apps;
 mod bad_answers;
 mod bins;
+mod conflict_keys;
 mod conflicts;
 mod contexts;
+mod convergence;
 mod delete_rules;
 mod device;
 mod exactly_once;
@@ -23,6 +25,7 @@ mod last_write_wins;
 mod lists;
 mod network;
 mod outbox;
+mod outcome_table;
 mod pulls;
 mod resolvers;
 mod users;

@@ -7,7 +7,7 @@ crate::scenarios! {
     a_resolver_that_panics_or_merges_nonsense_leaves_it_to_a_person
     a_resolution_is_pushed_in_the_same_run
     abort_holds_the_entity_family_and_nothing_else
-    a_thousand_open_conflicts_outlive_a_restart
+    slow_a_thousand_open_conflicts_outlive_a_restart
 }
 
 mod run {
@@ -246,7 +246,7 @@ mod run {
     }
 
     /// Scenario 15.
-    pub(super) fn a_thousand_open_conflicts_outlive_a_restart(kind: Kind) {
+    pub(super) fn slow_a_thousand_open_conflicts_outlive_a_restart(kind: Kind) {
         for pending in [OnPendingConflicts::Abort, OnPendingConflicts::Continue] {
             let mut world = World::new(kind, one(entity(pending)));
             let all: Vec<Fields> = (1..=1_001).map(|id| fields(id, "first", id)).collect();

@@ -286,6 +286,48 @@ pub async fn plan_keeps_what_is_in_flight_visible(pattern: &dyn SyncPattern) -> 
     })
 }
 
+/// Both sides hold the same: there is nothing to decide.
+pub async fn plan_finds_no_conflict_in_identical_content(pattern: &dyn SyncPattern) -> CaseResult {
+    for_every_plan(pattern, |entity, state, arrival, action| {
+        let same = match (&state.mine, arrival) {
+            (Some(mine), Arrival::Row(row)) => entity.agree(mine, row),
+            (None, Arrival::Deleted) => true,
+            _ => false,
+        };
+        if same && state.in_flight.is_none() && matches!(action, Action::Conflict(_)) {
+            return Err(lost("a conflict between equals", state, arrival, action));
+        }
+        Ok(())
+    })
+}
+
+/// What arrives may be what this device has sent itself, or what its edits are based on.
+pub async fn plan_finds_no_conflict_with_an_own_echo(pattern: &dyn SyncPattern) -> CaseResult {
+    for_every_plan(pattern, |entity, state, arrival, action| {
+        let expected = state.expected(entity);
+        let is = |known: &Option<onsync_core::Row>| match (known, arrival) {
+            (Some(known), Arrival::Row(row)) => entity.agree(known, row),
+            _ => false,
+        };
+        if (is(&expected) || is(&state.base)) && matches!(action, Action::Conflict(_)) {
+            return Err(lost("a conflict with oneself", state, arrival, action));
+        }
+        Ok(())
+    })
+}
+
+/// Where nothing is unsent there is nothing that could be in conflict.
+pub async fn plan_finds_a_conflict_only_with_an_unsent_edit(pattern: &dyn SyncPattern) -> CaseResult {
+    for_every_plan(pattern, |entity, state, arrival, action| {
+        let edited = !state.unsent(entity).is_empty() || state.has_unsent_delete(entity);
+        let open = edited || state.in_flight.is_some();
+        if !open && matches!(action, Action::Conflict(_)) {
+            return Err(lost("a conflict without an edit", state, arrival, action));
+        }
+        Ok(())
+    })
+}
+
 /// A read-only pattern would never send what it kept, so an arrival ends the edit: in the bin, or equal.
 pub async fn plan_of_a_read_only_pattern_never_keeps_edits_for_sending(
     pattern: &dyn SyncPattern,

@@ -38,6 +38,9 @@ macro_rules! __pattern_cases {
                 plan_rebases_without_reviving_what_was_deleted_here
                 plan_rebases_attributes_not_edited_here_to_what_arrived
                 plan_keeps_what_is_in_flight_visible
+                plan_finds_no_conflict_in_identical_content
+                plan_finds_no_conflict_with_an_own_echo
+                plan_finds_a_conflict_only_with_an_unsent_edit
                 plan_of_a_read_only_pattern_never_keeps_edits_for_sending
                 settle_of_applied_drops_no_later_edit
                 settle_of_applied_lists_no_failure
@@ -57,6 +60,8 @@ macro_rules! __pattern_cases {
                 decide_writes_only_attributes_the_mutation_names
                 decide_writes_no_key
                 decide_says_nothing_only_where_the_server_is_as_wanted
+                decide_finds_no_conflict_with_the_version_it_is_based_on
+                decide_finds_no_conflict_in_identical_content
                 decide_applied_again_changes_nothing
             }
             convergence {
@@ -69,6 +74,7 @@ macro_rules! __pattern_cases {
                 what_is_only_sent_arrives_once
                 devices_and_server_end_equal_after_any_history
                 every_edit_is_applied_in_the_bin_or_held_after_any_history
+                open_conflicts_are_resolved_and_all_end_equal_after_any_history
             }
         }
     };

@@ -107,6 +107,8 @@ pub(crate) struct Device {
     pub(crate) dirty: BTreeMap<i64, Option<Row>>,
     pub(crate) held: BTreeSet<i64>,
     pub(crate) bin: BTreeSet<String>,
+    /// Open conflicts, with the server's side as last heard of.
+    conflicts: BTreeMap<i64, Option<Row>>,
     in_flight: BTreeMap<i64, (Mutation, InFlight)>,
     position: Option<u64>,
     entity: EntitySchema,
@@ -121,6 +123,7 @@ impl Device {
             dirty: BTreeMap::new(),
             held: BTreeSet::new(),
             bin: BTreeSet::new(),
+            conflicts: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             position: None,
             entity: entity(pattern.name()),
@@ -241,7 +244,15 @@ impl Device {
                     self.take(id, arrived.filter(|_| outcome == Outcome::Gone));
                 }
                 Settlement::Forget => self.take(id, None),
-                Settlement::Reject(_) | Settlement::Conflict(_) | Settlement::Unknown => {
+                Settlement::Conflict(_) => {
+                    let theirs = match &outcome {
+                        Outcome::Conflict { theirs, .. } => theirs.as_ref(),
+                        _ => None,
+                    };
+                    let theirs = theirs.map(|record| self.row(&record.fields, state.mine.as_ref()));
+                    self.contest(id, theirs);
+                }
+                Settlement::Reject(_) | Settlement::Unknown => {
                     self.held.insert(id);
                 }
                 Settlement::Retry => {}
@@ -292,7 +303,43 @@ impl Device {
         self.rebase(id, base, visible);
     }
 
+    /// A conflict is open, or the server's side of it is another.
+    fn contest(&mut self, id: i64, theirs: Option<Row>) {
+        if self.visible.get(&id) == theirs.as_ref() {
+            return self.take(id, theirs);
+        }
+        self.held.insert(id);
+        self.conflicts.insert(id, theirs);
+    }
+
+    /// The records with open conflicts.
+    pub(crate) fn open_conflicts(&self) -> Vec<i64> {
+        self.conflicts.keys().copied().collect()
+    }
+
+    /// A person decides: mine is sent again based on theirs, or theirs is taken and mine is in the bin.
+    pub(crate) fn resolve(&mut self, id: i64, keep_mine: bool) {
+        let Some(theirs) = self
+            .conflicts
+            .get(&id)
+            .cloned()
+            .filter(|_| !self.is_in_flight(id))
+        else {
+            return;
+        };
+        if keep_mine {
+            let mine = self.visible.get(&id).cloned();
+            self.rebase(id, theirs, mine);
+        } else {
+            self.throw_away(&self.state(id));
+            self.take(id, theirs);
+        }
+    }
+
     fn rebase(&mut self, id: i64, base: Option<Row>, visible: Option<Row>) {
+        if self.conflicts.remove(&id).is_some() {
+            self.held.remove(&id);
+        }
         self.show(id, visible.clone());
         if visible == base && !self.is_in_flight(id) {
             self.dirty.remove(&id);
@@ -305,6 +352,7 @@ impl Device {
     fn take(&mut self, id: i64, row: Option<Row>) {
         self.dirty.remove(&id);
         self.held.remove(&id);
+        self.conflicts.remove(&id);
         self.show(id, row);
     }
 
@@ -369,10 +417,12 @@ impl Device {
                 self.take(id, row);
             }
             Action::Accept => self.take(id, row),
-            Action::Keep => {}
-            Action::Conflict(_) => {
-                self.held.insert(id);
+            // An own create has nothing to be in conflict with any more.
+            Action::Keep if row.is_none() && self.conflicts.contains_key(&id) => {
+                self.rebase(id, None, state.mine.clone());
             }
+            Action::Keep => {}
+            Action::Conflict(_) => self.contest(id, row),
         }
     }
 

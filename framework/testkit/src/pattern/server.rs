@@ -153,6 +153,41 @@ pub async fn decide_says_nothing_only_where_the_server_is_as_wanted(pattern: &dy
     })
 }
 
+/// A change of the very version it is based on is contested by nobody.
+pub async fn decide_finds_no_conflict_with_the_version_it_is_based_on(
+    pattern: &dyn SyncPattern,
+) -> CaseResult {
+    for_every_verdict(pattern, |entity, current, mutation, verdict| {
+        let version = view(entity, current).version;
+        let uncontested =
+            mutation.kind != MutationKind::Create && version.is_some() && version == mutation.base_version;
+        check!(
+            !(uncontested && matches!(verdict, Verdict::Conflict(_))),
+            "{current:?}, {mutation:?}: a conflict with nobody"
+        );
+        Ok(())
+    })
+}
+
+/// The record holds what the mutation would write.
+pub async fn decide_finds_no_conflict_in_identical_content(pattern: &dyn SyncPattern) -> CaseResult {
+    for_every_verdict(pattern, |_, current, mutation, verdict| {
+        let same = match (mutation.kind, current) {
+            (MutationKind::Delete, current) => current.is_none(),
+            (_, None) => false,
+            (_, Some(current)) => mutation
+                .values
+                .iter()
+                .all(|(name, value)| current.value(name) == value),
+        };
+        check!(
+            !(same && matches!(verdict, Verdict::Conflict(_))),
+            "{current:?}, {mutation:?}: a conflict between equals"
+        );
+        Ok(())
+    })
+}
+
 /// The state after an effect gives no second effect that differs from the first.
 pub async fn decide_applied_again_changes_nothing(pattern: &dyn SyncPattern) -> CaseResult {
     let entity = entity(pattern.name());

@@ -1,7 +1,7 @@
 //! Patterns with one planted fault each.
 
 use crate::refused;
-use onsync_core::mutation::{Mutation, MutationKind, Outcome};
+use onsync_core::mutation::{ConflictKind, Mutation, MutationKind, Outcome};
 use onsync_core::page::PageKind;
 use onsync_core::pattern::{
     Action, Change, Direction, DirtyRecord, Incoming, Progress, Selection, ServerView, Settlement,
@@ -20,6 +20,7 @@ enum Fault {
     SendsHalfOfAGroup,
     SkipsAChangeRightBehindTheCheckpoint,
     TakesGoneForApplied,
+    IsInConflictWithItself,
 }
 
 struct Broken {
@@ -50,6 +51,9 @@ impl SyncPattern for Broken {
     fn plan(&self, dirty: &DirtyRecord<'_>, incoming: Incoming<'_>, kind: &PageKind) -> Action {
         match (self.fault, &incoming) {
             (Fault::OverwritesUnsentEdits, Incoming::Row(_)) => Action::Accept,
+            (Fault::IsInConflictWithItself, Incoming::Row(_)) if dirty.mine.is_some() => {
+                Action::Conflict(ConflictKind::UpdateUpdate)
+            }
             _ => LastPushWins.plan(dirty, incoming, kind),
         }
     }
@@ -156,6 +160,17 @@ fn a_pattern_that_takes_gone_for_applied() {
         &[
             "settle_of_gone_leaves_no_edit_unaccounted",
             "every_edit_is_applied_in_the_bin_or_held_after_any_history",
+        ],
+    );
+}
+
+#[test]
+fn a_pattern_that_is_in_conflict_with_itself() {
+    check(
+        Fault::IsInConflictWithItself,
+        &[
+            "plan_finds_no_conflict_in_identical_content",
+            "plan_finds_no_conflict_with_an_own_echo",
         ],
     );
 }
