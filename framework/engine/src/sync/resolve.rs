@@ -95,6 +95,15 @@ pub(super) fn row_of(entity: &EntitySchema, fields: &Fields) -> Row {
         .collect()
 }
 
+/// A row with nothing but its key.
+fn row_with_key(entity: &EntitySchema, key: &Key) -> Row {
+    let mut row = vec![Value::Null; entity.attributes.len()];
+    for (index, value) in entity.key_indexes().into_iter().zip(&key.0) {
+        row[index] = value.clone();
+    }
+    row
+}
+
 /// The stored conflict of a record.
 pub(super) async fn stored(
     tx: &mut dyn LocalTransaction,
@@ -298,7 +307,8 @@ impl Desk<'_> {
         let mut merged = match (&open.overlay.base, &open.mine) {
             (Some(theirs), mine) => local_from(entity, theirs.clone(), mine.as_ref()),
             (None, Some(mine)) => mine.clone(),
-            (None, None) => wanted.clone(),
+            // Deleted on both sides: it is made anew.
+            (None, None) => row_with_key(entity, &open.overlay.key),
         };
         for (name, _) in fields.iter() {
             let index = entity.require(name)?;

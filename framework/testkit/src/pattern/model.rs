@@ -64,6 +64,10 @@ impl Server {
                     stored: self.record(id),
                     gone: expected && !self.rows.contains_key(&id),
                 },
+                Outcome::Conflict { kind, .. } => Outcome::Conflict {
+                    kind: *kind,
+                    theirs: self.record(id),
+                },
                 other => other.clone(),
             };
         }
