@@ -80,7 +80,13 @@ fn decide(device: &Device, how: u8, step: usize) {
     let Some(conflict) = device.conflicts().into_iter().next() else {
         return;
     };
+    // Deleted on both sides: there is nothing to merge.
+    let nothing = conflict
+        .attributes
+        .iter()
+        .all(|attribute| attribute.mine.is_none() && attribute.theirs.is_none());
     let resolution = match how {
+        _ if nothing => Resolution::KeepMine,
         0 => Resolution::KeepMine,
         1 => Resolution::TakeTheirs,
         _ => Resolution::Merge(value(true, format!("merged {step}"))),
