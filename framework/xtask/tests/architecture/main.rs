@@ -246,7 +246,9 @@ fn every_test_that_the_reliability_page_names_exists() {
 #[test]
 fn pages_of_patterns_have_the_same_headings_in_the_same_order() {
     let mut violations = Vec::new();
-    let pages = files(&root().join("docs/patterns"), "md");
+    let mut pages = files(&root().join("docs/patterns"), "md");
+    // These two are about all patterns.
+    pages.retain(|(path, _)| !path.ends_with("which.md") && !path.ends_with("outcomes.md"));
     let patterns = std::fs::read_dir(root().join("patterns")).unwrap().count();
     assert_eq!(
         pages.len(),
