@@ -14,6 +14,7 @@ mod kept;
 mod layout;
 #[cfg(target_family = "wasm")]
 mod locks;
+mod open;
 mod options;
 #[cfg(target_family = "wasm")]
 mod persistence;
@@ -32,6 +33,7 @@ mod undo;
 #[cfg(target_family = "wasm")]
 mod values;
 
+pub use open::store;
 pub use options::IndexedDbStoreOptions;
 #[cfg(target_family = "wasm")]
 pub use store::IndexedDbStore;

@@ -36,6 +36,12 @@ impl BrowserMonitor {
         self.seen.set(signals.status());
     }
 
+    /// Outside a browser there is nothing to follow: as [`BrowserMonitor::unwatched`].
+    #[cfg(not(target_family = "wasm"))]
+    pub fn start() -> Self {
+        Self::unwatched()
+    }
+
     /// Starts to follow the browser, on the main thread or in a worker, until the monitor is dropped. Its first status is that of now.
     #[cfg(target_family = "wasm")]
     pub fn start() -> Self {

@@ -5,7 +5,9 @@ mod plugins;
 #[cfg(feature = "server")]
 pub mod server;
 
-pub use open::{FixedToken, anchor, builder, open, open_config};
+#[cfg(feature = "native")]
+pub use open::open;
+pub use open::{FixedToken, anchor, builder, open_config};
 pub use plugins::registries;
 
 pub use onsync_core::conflict::{Conflict, ConflictAttribute, ConflictResolver, Resolution};
@@ -34,6 +36,9 @@ pub use onsync_http_transport as http_transport;
 /// The network monitor that the app feeds.
 #[cfg(feature = "network")]
 pub use onsync_network_manual as network_manual;
+/// The time, tasks and randomness of a browser.
+#[cfg(feature = "browser")]
+pub use onsync_runtime_browser as runtime_browser;
 /// The device store on SQLite, with the copy of SQLite that an app must use for its own SQL.
 #[cfg(feature = "sqlite")]
 pub use onsync_sqlite_store as sqlite_store;

@@ -20,6 +20,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// What is wrong with the file, with line and key; what it names and this build does not have; those of the store.
+#[cfg(feature = "native")]
 pub async fn open(file: impl AsRef<Path>) -> Result<App> {
     let file = file.as_ref();
     let mut config = Config::load_device(file)?;
@@ -30,7 +31,7 @@ pub async fn open(file: impl AsRef<Path>) -> Result<App> {
 /// Opens the app of a configuration, with the plug-ins that come with OnSync.
 ///
 /// # Errors
-/// As [`open`].
+/// What the configuration names and this build does not have; those of the store.
 pub async fn open_config(config: Config) -> Result<App> {
     builder(config, registries())?.build().await
 }

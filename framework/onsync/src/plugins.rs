@@ -2,10 +2,10 @@
 
 use onsync_core::Result;
 use onsync_core::memory::local::MemoryStore;
-#[cfg(feature = "network")]
+#[cfg(any(feature = "browser", feature = "network"))]
 use onsync_core::network::NetworkMonitor;
 use onsync_core::store::local::LocalStore;
-#[cfg(feature = "network")]
+#[cfg(any(feature = "browser", feature = "network"))]
 use onsync_engine::NetworkMonitorParts;
 use onsync_engine::Registries;
 use onsync_engine::config::StoreSettings;
@@ -52,6 +52,11 @@ fn fill(registries: &mut Registries) -> Result<()> {
     registries.store("memory", memory)?;
     #[cfg(feature = "sqlite")]
     registries.store("sqlite", sqlite)?;
+    #[cfg(feature = "browser")]
+    {
+        registries.store("indexeddb", indexeddb)?;
+        registries.network_monitor(onsync_network_browser::NAME, browser)?;
+    }
     #[cfg(feature = "http")]
     registries.transport(onsync_http_transport::NAME, http)?;
     #[cfg(feature = "network")]
@@ -78,6 +83,15 @@ fn sqlite(settings: &StoreSettings) -> Result<Arc<dyn LocalStore>> {
         options.path = path.into();
     }
     Ok(Arc::new(onsync_sqlite_store::SqliteStore::from_options(options)))
+}
+
+#[cfg(feature = "browser")]
+fn indexeddb(settings: &StoreSettings) -> Result<Arc<dyn LocalStore>> {
+    let mut options = settings.options::<onsync_indexeddb_store::IndexedDbStoreOptions>()?;
+    if let Some(path) = &settings.path {
+        options.name.clone_from(path);
+    }
+    onsync_indexeddb_store::store(options)
 }
 
 #[cfg(feature = "http")]
@@ -119,6 +133,12 @@ fn http(
     HttpTransport::new(options)
         .map(|transport| Arc::new(transport) as Arc<dyn onsync_core::transport::Transport>)
         .map_err(|error| error.at("transport"))
+}
+
+#[cfg(feature = "browser")]
+#[expect(clippy::unnecessary_wraps, reason = "the form of a factory")]
+fn browser(_: &NetworkMonitorParts) -> Result<Arc<dyn NetworkMonitor>> {
+    Ok(Arc::new(onsync_network_browser::BrowserMonitor::start()))
 }
 
 #[cfg(feature = "network")]

@@ -64,7 +64,7 @@ const CHROMEDRIVER: Need = Need::Program {
 };
 
 /// The crates whose tests run in a browser.
-const IN_BROWSER: [&str; 1] = ["onsync-indexeddb-store"];
+const IN_BROWSER: [&str; 2] = ["onsync-indexeddb-store", "onsync-runtime-browser"];
 
 /// How cargo runs tests of [`WASM`]: in headless Chromium, with the flags of `webdriver.json` beside each crate.
 const BROWSER: &[(&str, &str)] = &[

@@ -12,6 +12,7 @@ fn ships_with(role: Role) -> &'static [Role] {
         Role::Testkit => &[Core, Engine, Server],
         Role::Facade => &[Macros, Core, Engine, Server, Pattern, Adapter],
         Role::Cli => &[Core, Engine, Server, Pattern, Adapter, Facade],
+        Role::Js => &[Core, Facade],
         Role::Example => &[
             Core,
             Engine,
@@ -35,7 +36,7 @@ fn tests_with(role: Role) -> &'static [Role] {
         Role::Core | Role::Engine | Role::Server => &[Engine, Server, Testkit],
         Role::Pattern | Role::Adapter => &[Engine, Server, Testkit, Pattern, Adapter],
         Role::Testkit => &[],
-        Role::Facade | Role::Cli | Role::Example | Role::ExampleSupport => &[Testkit],
+        Role::Facade | Role::Cli | Role::Js | Role::Example | Role::ExampleSupport => &[Testkit],
     }
 }
 

@@ -1,0 +1,100 @@
+//! Functions of the app in the places of plug-ins: credentials and resolvers.
+
+use crate::error::{from_js, wanted};
+use crate::values::{fields, key_to_js, record, set};
+use crate::work::call;
+use js_sys::{Function, Object, Reflect};
+use onsync_core::portable_async;
+use onsync::core::schema::EntitySchema;
+use onsync::{Conflict, ConflictResolver, Credentials, CredentialsProvider, Fields, Resolution, Result};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+
+/// A function that gives the bearer token, or null to speak without one.
+pub(crate) struct Token(pub(crate) Function);
+
+#[portable_async]
+impl CredentialsProvider for Token {
+    async fn credentials(&self, refused: bool) -> Result<Option<Credentials>> {
+        let token = JsFuture::from(call(&self.0, &[refused.into()])?).await;
+        let token = token.map_err(|thrown| from_js(&thrown))?;
+        if token.is_null() || token.is_undefined() {
+            return Ok(None);
+        }
+        let token = token.as_string().ok_or_else(|| wanted("a token as text, or null", &JsValue::UNDEFINED))?;
+        Ok(Some(Credentials::bearer(token)))
+    }
+}
+
+/// A function that decides conflicts.
+pub(crate) struct Resolver {
+    name: &'static str,
+    decide: Function,
+}
+
+impl Resolver {
+    /// A resolver by its name in the configuration. The name is kept for as long as the page lives, as the app is.
+    pub(crate) fn new(name: String, decide: Function) -> Self {
+        Self {
+            name: Box::leak(name.into_boxed_str()),
+            decide,
+        }
+    }
+
+    fn decide(&self, entity: &EntitySchema, conflict: &Conflict) -> Result<Resolution> {
+        let told = conflict_to_js(conflict)?;
+        let decided = self
+            .decide
+            .call1(&JsValue::UNDEFINED, &told)
+            .map_err(|thrown| from_js(&thrown))?;
+        resolution(entity, &decided)
+    }
+}
+
+impl ConflictResolver for Resolver {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn resolve(&self, entity: &EntitySchema, conflict: &Conflict) -> Resolution {
+        self.decide(entity, conflict).unwrap_or_else(|error| {
+            tracing::error!(resolver = self.name, "a resolver failed, and a person is asked: {error}");
+            Resolution::Ask
+        })
+    }
+}
+
+/// `"keepMine"`, `"takeTheirs"`, `"ask"`, or `{ merge: { … } }`.
+pub(crate) fn resolution(entity: &EntitySchema, value: &JsValue) -> Result<Resolution> {
+    let refuse = || wanted("\"keepMine\", \"takeTheirs\", \"ask\" or { merge: { … } }", value);
+    Ok(match value.as_string().as_deref() {
+        Some("keepMine") => Resolution::KeepMine,
+        Some("takeTheirs") => Resolution::TakeTheirs,
+        Some("ask") => Resolution::Ask,
+        Some(_) => return Err(refuse()),
+        None => {
+            let merge = Reflect::get(value, &"merge".into()).map_err(|_| refuse())?;
+            if !merge.is_object() {
+                return Err(refuse());
+            }
+            Resolution::Merge(fields(entity, &merge)?)
+        }
+    })
+}
+
+/// A conflict with its three sides.
+pub(crate) fn conflict_to_js(conflict: &Conflict) -> Result<JsValue> {
+    let object = Object::new();
+    set(&object, "id", &conflict.id.to_string().into());
+    set(&object, "entity", &conflict.entity.as_str().into());
+    set(&object, "key", &key_to_js(&conflict.key));
+    set(&object, "kind", &crate::forms::camel(&conflict.kind)?);
+    for (name, side) in [
+        ("base", &conflict.base),
+        ("mine", &conflict.mine),
+        ("theirs", &conflict.theirs),
+    ] {
+        set(&object, name, &side.as_ref().map_or(JsValue::NULL, |side: &Fields| record(side)));
+    }
+    Ok(object.into())
+}
