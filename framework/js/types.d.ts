@@ -129,6 +129,12 @@ export interface RejectedEntry {
   kind: string;
   values: Fields;
   rejection: { code: string; message: string };
+  /** Nobody knows whether the server applied it. */
+  mayHaveBeenApplied: boolean;
+  /** The record was edited since: the edit takes this change's place. */
+  fixed: boolean;
+  /** Records whose changes wait because of this one. */
+  dependents: { entity: string; key: Key; relation: string }[];
 }
 
 export interface BinEntry {
@@ -223,7 +229,13 @@ export class OnSync<E extends AnyEntities = AnyEntities> {
   recordState<N extends keyof E & string>(entity: N, key: Key): Promise<RecordState | null>;
   waiting(limit?: number): Promise<{ entity: string; key: Key; state: RecordState }[]>;
   rejected(limit?: number): Promise<RejectedEntry[]>;
+  /** False if it was sent or fixed already. */
+  retryRejected(number: number): Promise<boolean>;
+  /** Gives the change up with what depends on it, and says how many records that were. */
+  discardRejected(number: number): Promise<number>;
   bin(limit?: number): Promise<BinEntry[]>;
+  /** Writes values of the bin into their record again. */
+  restore(id: string): Promise<Key>;
   /** The server has something new: syncs a context soon. */
   hint(context: string): void;
   /** Syncing that waited for new credentials goes on. */

@@ -51,8 +51,8 @@ fn function(options: &JsValue, name: &str) -> onsync::Result<Option<Function>> {
 
 async fn open(config: &JsValue, options: &JsValue) -> onsync::Result<App> {
     let text = JSON::stringify(config).map_err(|_| wanted("the configuration as an object", config))?;
-    let value: serde_json::Value =
-        serde_json::from_str(&String::from(text)).map_err(|_| wanted("the configuration as an object", config))?;
+    let value: serde_json::Value = serde_json::from_str(&String::from(text))
+        .map_err(|_| wanted("the configuration as an object", config))?;
     let mut value = value;
     if let Some(root) = value.as_object_mut() {
         // What a browser has, unless the configuration names something else.
@@ -73,7 +73,7 @@ async fn open(config: &JsValue, options: &JsValue) -> onsync::Result<App> {
                 .map_err(|value| wanted("a function", &value).at(format!("options.resolvers.{name}")))?;
             registries
                 .resolvers
-                .register(&name.clone(), Arc::new(Resolver::new(name, decide)))?;
+                .register(name.clone(), Arc::new(Resolver::new(name, decide)))?;
         }
     }
     let mut builder = onsync::builder(config, registries)?.runtime(onsync::runtime_browser::runtime()?);
@@ -89,7 +89,10 @@ async fn open(config: &JsValue, options: &JsValue) -> onsync::Result<App> {
 impl OnSync {
     fn app(&self) -> JsResult<App> {
         self.app.borrow().clone().ok_or_else(|| {
-            to_js(Error::fatal("app_closed", "this app was closed; open another one"))
+            to_js(Error::fatal(
+                "app_closed",
+                "this app was closed; open another one",
+            ))
         })
     }
 
@@ -103,7 +106,9 @@ impl OnSync {
 
     fn many(&self, entity: &str, list: &Array) -> JsResult<Vec<onsync::Fields>> {
         let known = self.entity(entity)?;
-        list.iter().map(|values| fields(known, &values).map_err(to_js)).collect()
+        list.iter()
+            .map(|values| fields(known, &values).map_err(to_js))
+            .collect()
     }
 }
 
@@ -134,8 +139,16 @@ impl OnSync {
         let opened = app.opened();
         let told = Object::new();
         set(&told, "created", &opened.created.into());
-        set(&told, "extended", &opened.extended.iter().map(JsValue::from).collect::<Array>());
-        set(&told, "warnings", &opened.warnings.iter().map(JsValue::from).collect::<Array>());
+        set(
+            &told,
+            "extended",
+            &opened.extended.iter().map(JsValue::from).collect::<Array>(),
+        );
+        set(
+            &told,
+            "warnings",
+            &opened.warnings.iter().map(JsValue::from).collect::<Array>(),
+        );
         Ok(told.into())
     }
 
@@ -156,7 +169,10 @@ impl OnSync {
 
     /// Changes attributes of a record.
     pub async fn update(&self, entity: String, name: JsValue, values: JsValue) -> JsResult<()> {
-        let (name, values) = (self.key(&entity, &name)?, fields(self.entity(&entity)?, &values).map_err(to_js)?);
+        let (name, values) = (
+            self.key(&entity, &name)?,
+            fields(self.entity(&entity)?, &values).map_err(to_js)?,
+        );
         self.app()?.update(&entity, name, values).await.map_err(to_js)
     }
 
@@ -165,7 +181,9 @@ impl OnSync {
     pub async fn create_or_update(&self, entity: String, values: JsValue) -> JsResult {
         let values = fields(self.entity(&entity)?, &values).map_err(to_js)?;
         let app = self.app()?;
-        Ok(key_to_js(&app.create_or_update(&entity, values).await.map_err(to_js)?))
+        Ok(key_to_js(
+            &app.create_or_update(&entity, values).await.map_err(to_js)?,
+        ))
     }
 
     /// Changes or creates many records in one transaction.
@@ -222,14 +240,16 @@ impl OnSync {
 
     /// Hears every event; the result ends that.
     pub fn listen(&self, listener: Function) -> JsResult {
-        let subscription = self.app()?.on_event(move |at, event| match forms::event(at, event) {
-            Ok(told) => {
-                if let Err(thrown) = listener.call1(&JsValue::UNDEFINED, &told) {
-                    web_sys::console::error_1(&thrown);
+        let subscription = self
+            .app()?
+            .on_event(move |at, event| match forms::event(at, event) {
+                Ok(told) => {
+                    if let Err(thrown) = listener.call1(&JsValue::UNDEFINED, &told) {
+                        web_sys::console::error_1(&thrown);
+                    }
                 }
-            }
-            Err(error) => web_sys::console::error_1(&to_js(error)),
-        });
+                Err(error) => web_sys::console::error_1(&to_js(error)),
+            });
         let held = RefCell::new(Some(subscription));
         let leave = move || drop(held.borrow_mut().take());
         Ok(wasm_bindgen::prelude::Closure::<dyn Fn()>::new(leave).into_js_value())
@@ -270,7 +290,11 @@ impl OnSync {
 
     /// Records with changes the server does not have.
     pub async fn waiting(&self, limit: Option<u32>) -> JsResult<Array> {
-        let waiting = self.app()?.waiting(limit.map_or(LIST, |limit| limit as usize)).await.map_err(to_js)?;
+        let waiting = self
+            .app()?
+            .waiting(limit.map_or(LIST, |limit| limit as usize))
+            .await
+            .map_err(to_js)?;
         list(&waiting, |(entity, key, state)| {
             let told = Object::new();
             set(&told, "entity", &entity.as_str().into());
@@ -282,14 +306,44 @@ impl OnSync {
 
     /// Changes the server refused.
     pub async fn rejected(&self, limit: Option<u32>) -> JsResult<Array> {
-        let found = self.app()?.rejected(limit.map_or(LIST, |limit| limit as usize)).await.map_err(to_js)?;
+        let found = self
+            .app()?
+            .rejected(limit.map_or(LIST, |limit| limit as usize))
+            .await
+            .map_err(to_js)?;
         list(&found, forms::rejected)
     }
 
     /// Values that were overwritten, discarded, or left the device while edited.
     pub async fn bin(&self, limit: Option<u32>) -> JsResult<Array> {
-        let found = self.app()?.bin(limit.map_or(LIST, |limit| limit as usize)).await.map_err(to_js)?;
+        let found = self
+            .app()?
+            .bin(limit.map_or(LIST, |limit| limit as usize))
+            .await
+            .map_err(to_js)?;
         list(&found, forms::bin)
+    }
+
+    /// Sends a refused change again; false if it was sent or fixed already.
+    #[wasm_bindgen(js_name = retryRejected)]
+    pub async fn retry_rejected(&self, number: f64) -> JsResult<bool> {
+        self.app()?.retry_rejected(number as u64).await.map_err(to_js)
+    }
+
+    /// Gives a refused change up, with what depends on it, and says how many records that were.
+    #[wasm_bindgen(js_name = discardRejected)]
+    pub async fn discard_rejected(&self, number: f64) -> JsResult<usize> {
+        let discarded = self.app()?.discard_rejected(number as u64).await.map_err(to_js)?;
+        Ok(discarded.len())
+    }
+
+    /// Writes values of the bin into their record again, and gives its key.
+    pub async fn restore(&self, id: String) -> JsResult {
+        let id = id
+            .parse()
+            .map_err(|_| to_js(wanted("the id of an entry of the bin", &id.as_str().into())))?;
+        let app = self.app()?;
+        Ok(key_to_js(&app.restore(id).await.map_err(to_js)?))
     }
 
     /// The server has something new: syncs a context soon.

@@ -21,13 +21,21 @@ pub(crate) fn to_js(error: Error) -> JsValue {
 
 /// What a function of the app threw. Its `code` and `kind`, where it has them, are kept.
 pub(crate) fn from_js(thrown: &JsValue) -> Error {
-    let text = |name: &str| Reflect::get(thrown, &name.into()).ok().and_then(|value| value.as_string());
+    let text = |name: &str| {
+        Reflect::get(thrown, &name.into())
+            .ok()
+            .and_then(|value| value.as_string())
+    };
     let message = match thrown.dyn_ref::<JsError>() {
         Some(error) => String::from(error.message()),
         None => thrown.as_string().unwrap_or_else(|| format!("{thrown:?}")),
     };
     let kind = text("kind").map_or(ErrorKind::Fatal, |kind| ErrorKind::from_name(&kind));
-    Error::new(kind, text("code").unwrap_or_else(|| "app_failed".to_owned()), message)
+    Error::new(
+        kind,
+        text("code").unwrap_or_else(|| "app_failed".to_owned()),
+        message,
+    )
 }
 
 /// Something handed in is not what was wanted.
@@ -39,5 +47,9 @@ pub(crate) fn wanted(what: &str, found: &JsValue) -> Error {
     if shown.chars().count() > 80 {
         shown = shown.chars().take(80).chain("…".chars()).collect();
     }
-    Error::new(ErrorKind::Rejected, "invalid_value", format!("wanted {what}, found {shown}"))
+    Error::new(
+        ErrorKind::Rejected,
+        "invalid_value",
+        format!("wanted {what}, found {shown}"),
+    )
 }

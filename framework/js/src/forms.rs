@@ -2,17 +2,16 @@
 
 use crate::error::wanted;
 use crate::values::{key_to_js, record, set, to_js};
-use js_sys::{JSON, Object};
+use js_sys::{Array, JSON, Object};
 use onsync::core::value::Timestamp;
-use onsync::{BinEntry, Event, RejectedEntry, Result, Status};
+use onsync::{BinEntry, Event, RejectedChange, Result, Status};
 use serde_json::{Map, Value as Json, json};
 use std::time::Duration;
 use wasm_bindgen::JsValue;
 
 /// Plain data with `camelCase` names.
 pub(crate) fn camel(value: &impl serde::Serialize) -> Result<JsValue> {
-    let value = serde_json::to_value(value)
-        .map_err(|_| wanted("data that can be told", &JsValue::NULL))?;
+    let value = serde_json::to_value(value).map_err(|_| wanted("data that can be told", &JsValue::NULL))?;
     from_json(&renamed(value))
 }
 
@@ -102,14 +101,28 @@ pub(crate) fn event(at: Timestamp, event: &Event) -> Result<JsValue> {
 }
 
 /// A change the server refused, or one that may have been applied.
-pub(crate) fn rejected(entry: &RejectedEntry) -> Result<JsValue> {
-    let object = Object::new();
+pub(crate) fn rejected(change: &RejectedChange) -> Result<JsValue> {
+    let (object, entry) = (Object::new(), &change.entry);
     set(&object, "number", &JsValue::from_f64(entry.number as f64));
     set(&object, "entity", &entry.entity.as_str().into());
     set(&object, "key", &key_to_js(&entry.key));
     set(&object, "kind", &camel(&entry.kind)?);
     set(&object, "values", &record(&entry.values));
     set(&object, "rejection", &camel(&entry.rejection)?);
+    set(
+        &object,
+        "mayHaveBeenApplied",
+        &change.may_have_been_applied.into(),
+    );
+    set(&object, "fixed", &change.fixed.into());
+    let held = change.dependents.iter().map(|held| {
+        let told = Object::new();
+        set(&told, "entity", &held.entity.as_str().into());
+        set(&told, "key", &key_to_js(&held.key));
+        set(&told, "relation", &held.relation.as_str().into());
+        JsValue::from(told)
+    });
+    set(&object, "dependents", &held.collect::<Array>());
     Ok(object.into())
 }
 

@@ -12,8 +12,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen_futures::spawn_local;
 
 /// How long a query that failed is left alone.

@@ -4,9 +4,9 @@ use crate::error::{from_js, wanted};
 use crate::values::{fields, key_to_js, record, set};
 use crate::work::call;
 use js_sys::{Function, Object, Reflect};
-use onsync_core::portable_async;
 use onsync::core::schema::EntitySchema;
 use onsync::{Conflict, ConflictResolver, Credentials, CredentialsProvider, Fields, Resolution, Result};
+use onsync_core::portable_async;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
@@ -21,7 +21,9 @@ impl CredentialsProvider for Token {
         if token.is_null() || token.is_undefined() {
             return Ok(None);
         }
-        let token = token.as_string().ok_or_else(|| wanted("a token as text, or null", &JsValue::UNDEFINED))?;
+        let token = token
+            .as_string()
+            .ok_or_else(|| wanted("a token as text, or null", &JsValue::UNDEFINED))?;
         Ok(Some(Credentials::bearer(token)))
     }
 }
@@ -58,7 +60,10 @@ impl ConflictResolver for Resolver {
 
     fn resolve(&self, entity: &EntitySchema, conflict: &Conflict) -> Resolution {
         self.decide(entity, conflict).unwrap_or_else(|error| {
-            tracing::error!(resolver = self.name, "a resolver failed, and a person is asked: {error}");
+            tracing::error!(
+                resolver = self.name,
+                "a resolver failed, and a person is asked: {error}"
+            );
             Resolution::Ask
         })
     }
@@ -94,7 +99,11 @@ pub(crate) fn conflict_to_js(conflict: &Conflict) -> Result<JsValue> {
         ("mine", &conflict.mine),
         ("theirs", &conflict.theirs),
     ] {
-        set(&object, name, &side.as_ref().map_or(JsValue::NULL, |side: &Fields| record(side)));
+        set(
+            &object,
+            name,
+            &side.as_ref().map_or(JsValue::NULL, |side: &Fields| record(side)),
+        );
     }
     Ok(object.into())
 }

@@ -31,7 +31,10 @@ fn type_of(schema: &Schema, entity: &str, name: &str) -> Result<ValueType> {
         Some((relation, attribute)) => {
             let found = schema.parents_of(entity).find(|found| found.name == relation);
             let relation = found.ok_or_else(|| {
-                Error::rejected("unknown_relation", format!("`{entity}` has no relation `{relation}`"))
+                Error::rejected(
+                    "unknown_relation",
+                    format!("`{entity}` has no relation `{relation}`"),
+                )
             })?;
             (schema.entity(&relation.parent)?, attribute)
         }
@@ -48,12 +51,17 @@ pub(crate) fn query(schema: &Schema, object: &JsValue) -> Result<Query> {
     }
     for (name, _) in entries(object)? {
         if !KEYS.contains(&name.as_str()) {
-            return Err(refuse(format!("a query has no `{name}`; it has: {}", KEYS.join(", "))));
+            return Err(refuse(format!(
+                "a query has no `{name}`; it has: {}",
+                KEYS.join(", ")
+            )));
         }
     }
     let get = |name: &str| Reflect::get(object, &name.into()).unwrap_or(JsValue::UNDEFINED);
     let name = get("entity");
-    let name = name.as_string().ok_or_else(|| wanted("the entity's name", &name).at("query.entity"))?;
+    let name = name
+        .as_string()
+        .ok_or_else(|| wanted("the entity's name", &name).at("query.entity"))?;
     let entity = schema.entity(&name)?;
     let mut query = Query::entity(&name);
     if let Some(conditions) = given(get("where")) {
@@ -62,9 +70,15 @@ pub(crate) fn query(schema: &Schema, object: &JsValue) -> Result<Query> {
         }
     }
     if let Some(order) = given(get("order")) {
-        let order = if order.is_string() { Array::of1(&order) } else { Array::from(&order) };
+        let order = if order.is_string() {
+            Array::of1(&order)
+        } else {
+            Array::from(&order)
+        };
         for attribute in order.iter() {
-            let text = attribute.as_string().ok_or_else(|| wanted("an attribute's name", &attribute).at("query.order"))?;
+            let text = attribute
+                .as_string()
+                .ok_or_else(|| wanted("an attribute's name", &attribute).at("query.order"))?;
             query = match text.strip_prefix('-') {
                 Some(name) => query.order_by(name, Order::Descending),
                 None => query.order_by(text, Order::Ascending),
@@ -78,7 +92,10 @@ pub(crate) fn query(schema: &Schema, object: &JsValue) -> Result<Query> {
         query = query.offset(count(&offset, "offset")?);
     }
     if let Some(join) = given(get("join")) {
-        query = query.join(join.as_string().ok_or_else(|| wanted("a relation's name", &join).at("query.join"))?);
+        query = query.join(
+            join.as_string()
+                .ok_or_else(|| wanted("a relation's name", &join).at("query.join"))?,
+        );
     }
     if let Some(keys) = given(get("keys")) {
         let keys: Result<Vec<_>> = Array::from(&keys).iter().map(|one| key(entity, &one)).collect();
@@ -92,7 +109,9 @@ fn given(value: JsValue) -> Option<JsValue> {
 }
 
 fn count(value: &JsValue, name: &str) -> Result<usize> {
-    let number = value.as_f64().filter(|number| *number >= 0.0 && number.fract() == 0.0);
+    let number = value
+        .as_f64()
+        .filter(|number| *number >= 0.0 && number.fract() == 0.0);
     number
         .map(|number| number as usize)
         .ok_or_else(|| wanted("a whole number from 0", value).at(format!("query.{name}")))
@@ -110,7 +129,10 @@ fn filter(schema: &Schema, mut query: Query, attribute: &str, condition: &JsValu
     for (name, value) in entries(condition)? {
         let Some((_, comparison)) = COMPARISONS.iter().find(|(known, _)| *known == name) else {
             let known: Vec<&str> = COMPARISONS.iter().map(|(name, _)| *name).collect();
-            return Err(place(refuse(format!("there is no comparison `{name}`; there are: {}", known.join(", ")))));
+            return Err(place(refuse(format!(
+                "there is no comparison `{name}`; there are: {}",
+                known.join(", ")
+            ))));
         };
         let value = from_js(value_type, &value).map_err(place)?;
         query = query.filter(attribute, *comparison, value);

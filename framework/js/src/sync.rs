@@ -6,8 +6,8 @@ use crate::values::{parameters, parameters_to_js};
 use crate::work::call;
 use futures_util::future::{Either, select};
 use js_sys::{Array, Function};
-use onsync_core::portable_async;
 use onsync::{Error, Selection, Summary, SyncDirection};
+use onsync_core::portable_async;
 use std::cell::RefCell;
 use std::pin::pin;
 use tokio::sync::{mpsc, oneshot};
@@ -30,7 +30,10 @@ impl SyncHandle {
     /// The run's summary when it has ended well; throws when it has not.
     pub async fn outcome(&self) -> JsResult {
         let handle = self.0.borrow_mut().take().ok_or_else(|| {
-            to_js(Error::fatal("outcome_taken", "the outcome was asked for twice; keep the promise of the first time"))
+            to_js(Error::fatal(
+                "outcome_taken",
+                "the outcome was asked for twice; keep the promise of the first time",
+            ))
         })?;
         let summary = handle.outcome().await.into_result().map_err(to_js)?;
         forms::camel(&summary).map_err(to_js)
@@ -70,7 +73,10 @@ impl SyncRun {
         let selection = if entities.is_undefined() || entities.is_null() {
             Selection::All
         } else {
-            let names: Option<Vec<String>> = Array::from(&entities).iter().map(|name| name.as_string()).collect();
+            let names: Option<Vec<String>> = Array::from(&entities)
+                .iter()
+                .map(|name| name.as_string())
+                .collect();
             Selection::Entities(names.ok_or_else(|| to_js(wanted("a list of entities", &entities)))?)
         };
         let direction = match direction.as_deref() {
@@ -105,7 +111,11 @@ impl onsync::OnSync for Handler {
         parameters: &onsync::Parameters,
     ) -> onsync::Result<()> {
         let (sender, mut asked) = mpsc::unbounded_channel();
-        let arguments = [SyncRun(sender).into(), context.into(), parameters_to_js(parameters)];
+        let arguments = [
+            SyncRun(sender).into(),
+            context.into(),
+            parameters_to_js(parameters),
+        ];
         let mut until = pin!(JsFuture::from(call(&self.0, &arguments)?));
         loop {
             let (ask, answer): (Ask, Answer) = match select(until.as_mut(), pin!(asked.recv())).await {
@@ -118,7 +128,9 @@ impl onsync::OnSync for Handler {
             };
             let done = match ask {
                 Ask::Sync(selection, direction) => run.sync(selection, direction).await,
-                Ask::Again(context, parameters) => run.on_sync(&context, &parameters).map(|()| Summary::default()),
+                Ask::Again(context, parameters) => {
+                    run.on_sync(&context, &parameters).map(|()| Summary::default())
+                }
             };
             // Nobody listens any more where the promise was given up.
             let _told = answer.send(done);

@@ -35,14 +35,19 @@ impl Transaction {
     /// Creates a record.
     pub async fn create(&self, entity: String, values: JsValue) -> JsResult {
         let values = fields(self.entity(&entity)?, &values).map_err(to_js)?;
-        let work = self.asker.ask(move |tx| Box::pin(async move { tx.create(&entity, values).await }));
+        let work = self
+            .asker
+            .ask(move |tx| Box::pin(async move { tx.create(&entity, values).await }));
         Ok(key_to_js(&work.await?))
     }
 
     /// Changes attributes of a record.
     pub async fn update(&self, entity: String, record: JsValue, values: JsValue) -> JsResult<()> {
         let known = self.entity(&entity)?;
-        let (name, values) = (key(known, &record).map_err(to_js)?, fields(known, &values).map_err(to_js)?);
+        let (name, values) = (
+            key(known, &record).map_err(to_js)?,
+            fields(known, &values).map_err(to_js)?,
+        );
         let work = self
             .asker
             .ask(move |tx| Box::pin(async move { tx.update(&entity, name, values).await }));
@@ -62,21 +67,27 @@ impl Transaction {
     /// Deletes a record; false if there is none.
     pub async fn delete(&self, entity: String, record: JsValue) -> JsResult<bool> {
         let name = key(self.entity(&entity)?, &record).map_err(to_js)?;
-        let work = self.asker.ask(move |tx| Box::pin(async move { tx.delete(&entity, name).await }));
+        let work = self
+            .asker
+            .ask(move |tx| Box::pin(async move { tx.delete(&entity, name).await }));
         work.await
     }
 
     /// One record by its key; null if there is none.
     pub async fn get(&self, entity: String, name: JsValue) -> JsResult {
         let name = key(self.entity(&entity)?, &name).map_err(to_js)?;
-        let work = self.asker.ask(move |tx| Box::pin(async move { tx.get(&entity, name).await }));
+        let work = self
+            .asker
+            .ask(move |tx| Box::pin(async move { tx.get(&entity, name).await }));
         Ok(work.await?.as_ref().map_or(JsValue::NULL, record))
     }
 
     /// The records a query selects.
     pub async fn query(&self, what: JsValue) -> JsResult<Array> {
         let query = query(&self.schema, &what).map_err(to_js)?;
-        let work = self.asker.ask(move |tx| Box::pin(async move { tx.query(query).await }));
+        let work = self
+            .asker
+            .ask(move |tx| Box::pin(async move { tx.query(query).await }));
         Ok(records(&work.await?).into())
     }
 

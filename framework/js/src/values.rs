@@ -142,7 +142,12 @@ pub(crate) fn key(entity: &EntitySchema, key: &JsValue) -> Result<Key> {
     if parts.len() != types.len() {
         return Err(Error::rejected(
             "invalid_key",
-            format!("wanted a key of {} values ({}), found {}", types.len(), entity.key.join(", "), parts.len()),
+            format!(
+                "wanted a key of {} values ({}), found {}",
+                types.len(),
+                entity.key.join(", "),
+                parts.len()
+            ),
         )
         .at(&entity.name));
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod child;
+mod js;
 mod needs;
 mod report;
 mod skips;
@@ -25,7 +26,7 @@ Exit codes of test:
   2  the command line was not understood
   3  under CI=true something was skipped that docs/skips.md does not list
   4  xtask could not do its own work; the message says why
-demo and bench end with the exit code of the program they run.";
+demo and bench end with the exit code of the program they run; js with 0, 1 or 4.";
 
 /// The benches of the crate `onsync`, in the order in which they run.
 const BENCHES: [&str; 5] = ["first_sync", "delta", "push", "conflicts", "memory"];
@@ -34,7 +35,7 @@ const BENCHES: [&str; 5] = ["first_sync", "delta", "push", "conflicts", "memory"
 #[command(
     name = "cargo xtask",
     bin_name = "cargo xtask",
-    about = "Demo, tests and benches of OnSync."
+    about = "Demo, tests, benches and the npm package of OnSync."
 )]
 #[command(after_help = EXIT_CODES)]
 struct Arguments {
@@ -60,6 +61,8 @@ enum Task {
         #[arg(long)]
         install: bool,
     },
+    /// Build the npm package of the JavaScript face into target/js/onsync.
+    Js,
     /// Run the benches, all of them or the named ones, in the release profile.
     Bench {
         /// Which benches; none named runs all.
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
                 ci,
             })
         }
+        Task::Js => js::run(false),
         Task::Bench { names, flags } => child::hand_over(bench(&names, &flags)),
     }
 }

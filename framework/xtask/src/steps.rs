@@ -185,7 +185,10 @@ fn browser_tests() -> Vec<String> {
 /// Where there is one thread, everything shared is shared by `Arc` that need not be.
 fn browser_clippy() -> Vec<String> {
     let lints = ["--", "-D", "warnings", "-A", "clippy::arc_with_non_send_sync"];
-    in_browser("clippy", &[["--all-targets"].as_slice(), &lints].concat())
+    in_browser(
+        "clippy",
+        &[["--package", "onsync-js", "--all-targets"].as_slice(), &lints].concat(),
+    )
 }
 
 fn test_run(situation: &Situation) -> Vec<String> {

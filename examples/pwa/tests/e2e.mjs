@@ -1,0 +1,203 @@
+// The field-service app in real Chromium: two people, a network that goes and comes, a tab that is killed.
+//
+//   node e2e.mjs <address> <folder for screenshots>
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const [address, shots] = process.argv.slice(2);
+mkdirSync(shots, { recursive: true });
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+const WAIT = { timeout: 30_000 };
+
+/** A person with a device of their own. */
+async function person(name, viewport) {
+  const context = await browser.newContext({ viewport, locale: "en-GB", timezoneId: "UTC" });
+  const device = { name, context };
+  await open(device);
+  return device;
+}
+
+async function open(device) {
+  device.page = await device.context.newPage();
+  device.page.on("pageerror", (error) => {
+    throw new Error(`${device.name}: ${error.message}`);
+  });
+  await device.page.goto(address);
+  await ready(device);
+}
+
+const ready = (device) => device.page.waitForSelector("html[data-ready]", { state: "attached", ...WAIT });
+const status = (device) => device.page.evaluate(() => window.app.status());
+const shoot = (device, name) => device.page.screenshot({ path: `${shots}/${name}.png` });
+const visits = (device, where = {}) => device.page.evaluate((where) => window.app.query({ entity: "Visit", where }), where);
+
+/** Syncs and waits for the end. */
+const sync = (device) => device.page.evaluate(() => window.app.onSync("Everything").outcome());
+
+async function until(device, what, condition, ...given) {
+  await device.page.waitForFunction(condition, given.length === 1 ? given[0] : given, WAIT).catch((error) => {
+    throw new Error(`${device.name}: ${what}: ${error.message}`);
+  });
+}
+
+/** Opens a visit by its title, changes fields, saves. */
+async function edit({ page }, title, changes) {
+  await page.locator("#list button", { hasText: title }).first().click();
+  await page.waitForFunction((title) => document.querySelector("#form").elements.title.value === title, title, WAIT);
+  for (const [field, value] of Object.entries(changes)) {
+    const input = page.locator(`#form [name="${field}"]`);
+    if (field === "status") await input.selectOption(value);
+    else await input.fill(value);
+  }
+  await page.locator('#form button[type="submit"]').click();
+  await page.waitForSelector("#toast.shown", WAIT);
+}
+
+const said = [];
+async function step(what, work) {
+  const began = performance.now();
+  await work();
+  said.push(what);
+  console.log(`ok ${what} (${Math.round(performance.now() - began)} ms)`);
+}
+
+let ada, ben;
+try {
+  await step("two people open the app and have everything", async () => {
+    [ada, ben] = [await person("Ada", { width: 1280, height: 800 }), await person("Ben", { width: 390, height: 844 })];
+    for (const device of [ada, ben]) {
+      await until(device, "the first sync", () => window.app.status().upToDateAsOf !== null);
+      assert.equal((await visits(device)).length, 40);
+      await device.page.waitForSelector("#list button", WAIT);
+    }
+    await shoot(ada, "1-list");
+    await shoot(ben, "1-list-phone");
+  });
+
+  await step("Ada makes a visit, and Ben sees it", async () => {
+    await ada.page.locator("#new").click();
+    await ada.page.locator('#form [name="title"]').fill("Inspect the roof");
+    await ada.page.locator('#form [name="starts"]').fill("2026-11-23T06:00");
+    await ada.page.locator('#form button[type="submit"]').click();
+    await until(ada, "the visit is sent", () => window.app.status().waiting === 0);
+    await sync(ben);
+    await ben.page.locator("#list button", { hasText: "Inspect the roof" }).waitFor(WAIT);
+  });
+
+  await step("without a network the app opens again and says so", async () => {
+    // The service worker has kept everything by now.
+    await ada.page.evaluate(() => navigator.serviceWorker.ready);
+    await ada.context.setOffline(true);
+    await ada.page.reload();
+    await ready(ada);
+    await until(ada, "it is offline", () => window.app.status().offline);
+    await ada.page.waitForSelector("#offline:not([hidden])", WAIT);
+    assert.equal((await visits(ada)).length, 41);
+  });
+
+  await step("both change the same visit, Ada offline", async () => {
+    await edit(ada, "Inspect the roof", { status: "done", notes: "Two tiles replaced." });
+    await edit(ben, "Inspect the roof", { status: "under way", minutes: "90" });
+    await until(ben, "Ben's change is sent", () => window.app.status().waiting === 0);
+    assert.equal((await status(ada)).waiting, 1);
+    await ada.page.locator("#list button", { hasText: "Inspect the roof" }).locator(".state:not([data-state=clean])").waitFor(WAIT);
+    await shoot(ada, "2-offline");
+  });
+
+  await step("a change made offline is there after another reload", async () => {
+    await ada.page.reload();
+    await ready(ada);
+    const [visit] = await visits(ada, { title: "Inspect the roof" });
+    assert.equal(visit.notes, "Two tiles replaced.");
+    assert.equal(visit.status, "done");
+  });
+
+  await step("back online the conflict is shown with both sides", async () => {
+    await ada.context.setOffline(false);
+    await until(ada, "the conflict is found", () => window.app.status().conflicts === 1);
+    await ada.page.locator("#list button", { hasText: "Inspect the roof" }).click();
+    await ada.page.locator("#compare").click();
+    const row = ada.page.locator("#conflict-rows tr", { hasText: "Status" });
+    await row.locator("label", { hasText: "done" }).waitFor(WAIT);
+    await row.locator("label", { hasText: "under way" }).waitFor(WAIT);
+    await shoot(ada, "3-conflict");
+  });
+
+  await step("Ada chooses line by line, and both have the result", async () => {
+    for (const [label, side] of [["Minutes", "theirs"], ["Notes", "mine"], ["Status", "mine"]]) {
+      const choice = ada.page.locator("#conflict-rows tr", { hasText: label }).locator(`input[value=${side}]`);
+      if (await choice.count()) await choice.check();
+    }
+    await ada.page.locator("#merge").click();
+    await until(ada, "the decision is sent", () => window.app.status().waiting === 0 && window.app.status().conflicts === 0);
+    await sync(ben);
+    for (const device of [ada, ben]) {
+      const [visit] = await visits(device, { title: "Inspect the roof" });
+      assert.deepEqual([visit.status, visit.minutes, visit.notes], ["done", 90, "Two tiles replaced."], device.name);
+    }
+  });
+
+  await step("a tab killed during a sync loses nothing and sends nothing twice", async () => {
+    for (let round = 0; round < 5; round += 1) {
+      await ada.page.evaluate(async (round) => {
+        const many = Array.from({ length: 30 }, (_, n) => ({ title: `Round ${round} visit ${n}`, status: "planned" }));
+        await window.app.createMany("Visit", many);
+        window.app.onSync("Everything");
+      }, round);
+      await ada.page.waitForTimeout(round * 15);
+      await ada.page.close({ runBeforeUnload: false });
+      await open(ada);
+    }
+    await until(ada, "everything is sent", () => window.app.status().waiting === 0 && !window.app.status().running);
+    await sync(ada);
+    await sync(ben);
+    for (const device of [ada, ben]) {
+      const titles = (await visits(device, { title: { contains: "Round " } })).map((visit) => visit.title);
+      assert.equal(titles.length, 150, device.name);
+      assert.equal(new Set(titles).size, 150, `${device.name}: made twice`);
+    }
+  });
+
+  await step("two tabs of one device see each other's changes, and one of them syncs", async () => {
+    const second = { name: "Ada's second tab", context: ada.context };
+    await open(second);
+    await edit(second, "Inspect the roof", { minutes: "75" });
+    await until(ada, "the other tab's change is seen", async () => {
+      const [visit] = await window.app.query({ entity: "Visit", where: { title: "Inspect the roof" } });
+      return visit.minutes === 75;
+    });
+    for (const device of [ada, second]) {
+      await until(device, "nothing waits", () => window.app.status().waiting === 0);
+    }
+    await second.page.close();
+  });
+
+  await step("Ben deletes a visit with the keyboard alone", async () => {
+    await ben.page.reload();
+    await ready(ben);
+    await ben.page.locator("#list button", { hasText: "Inspect the roof" }).focus();
+    await ben.page.keyboard.press("Enter");
+    await ben.page.waitForSelector("#detail:not([hidden])", WAIT);
+    await shoot(ben, "4-detail-phone");
+    ben.page.once("dialog", (dialog) => dialog.accept());
+    await ben.page.locator("#delete").focus();
+    await ben.page.keyboard.press("Enter");
+    await until(ben, "the deletion is sent", () => window.app.status().waiting === 0);
+    await sync(ada);
+    assert.equal((await visits(ada, { title: "Inspect the roof" })).length, 0);
+  });
+  console.log(`${said.length} steps`);
+} catch (error) {
+  for (const device of [ada, ben]) {
+    if (device?.page && !device.page.isClosed()) {
+      await shoot(device, `failed-${device.name}`).catch(() => {});
+      console.log(device.name, await status(device).catch((cause) => cause.message));
+    }
+  }
+  console.error(error);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}

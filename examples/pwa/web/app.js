@@ -1,0 +1,171 @@
+// The app: opens OnSync, follows the list of visits and the status, and does what the buttons say.
+import init, { OnSync } from "/onsync/onsync.js";
+import { $, drawConflict, drawForm, drawList, drawStatus, formValues, toast } from "./view.js";
+
+const PAGE = 50;
+let app;
+let live;
+let leave;
+let limit = PAGE;
+let chosen = null;
+let states = new Map();
+let conflicts = [];
+
+/** A record's place in the map of states. */
+const name = (entity, key) => `${entity}/${key}`;
+
+async function start() {
+  if ("serviceWorker" in navigator) navigator.serviceWorker.register("/sw.js");
+  await init();
+  const config = await (await fetch("/config.json")).json();
+  config.transport = { kind: "http", url: location.origin };
+  app = await OnSync.open(config);
+  // For curious people and for tests.
+  window.app = app;
+  app.subscribeStatus(onStatus);
+  app.listen((event) => {
+    if (event.event === "ConflictDetected") toast("Somebody else changed a visit you changed too.");
+  });
+  watch();
+  document.documentElement.dataset.ready = "true";
+}
+
+function watch() {
+  leave?.();
+  const where = {};
+  if ($("search").value) where.title = { contains: $("search").value };
+  if ($("filter").value) where.status = $("filter").value;
+  live = app.watch({ entity: "Visit", join: "customer", where, order: "starts", limit });
+  leave = live.subscribe(onVisits);
+}
+
+async function onVisits() {
+  await readStates();
+  draw();
+}
+
+/** Where each changed record stands; the others are clean. */
+async function readStates() {
+  const [waiting, open] = await Promise.all([app.waiting(), app.conflicts("Visit")]);
+  states = new Map(waiting.map((one) => [name(one.entity, one.key), one.state]));
+  conflicts = open;
+}
+
+function draw() {
+  const visits = live?.snapshot() ?? [];
+  drawList(visits, { chosen, state: (visit) => states.get(name("Visit", visit.id)) }, choose);
+  $("more").hidden = visits.length < limit;
+  const failed = live?.error();
+  $("failure").hidden = !failed;
+  if (failed) $("failure").textContent = failed.message;
+  if (chosen && chosen !== "new") {
+    const state = states.get(name("Visit", chosen));
+    drawForm.state(state);
+    $("conflict-note").hidden = !conflicts.some((conflict) => conflict.key === chosen);
+  }
+}
+
+let counted = "";
+async function onStatus(status) {
+  drawStatus(status);
+  const now = [status.waiting, status.conflicts, status.rejected, !!status.running].join();
+  if (now !== counted && app) {
+    counted = now;
+    await readStates();
+    draw();
+  }
+}
+
+/** Shows a visit; "new" for one that is not made yet. */
+async function choose(key) {
+  chosen = key;
+  const visit = key === "new" ? { status: "planned", minutes: 60 } : key && (await app.get("Visit", key));
+  if (!visit) return close();
+  const customer = visit.customer_id == null ? null : await app.get("Customer", visit.customer_id);
+  drawForm(visit, customer, key === "new");
+  document.body.classList.add("open");
+  draw();
+}
+
+function close() {
+  const before = chosen;
+  chosen = null;
+  drawForm(null);
+  document.body.classList.remove("open");
+  draw();
+  if (before) document.querySelector(`#list button[data-key="${before}"]`)?.focus();
+}
+
+/** The customer whose name stands in the field. */
+async function customerOf(text) {
+  if (!text) return null;
+  const found = await app.query({ entity: "Customer", where: { name: text }, limit: 1 });
+  if (!found.length) throw new Error(`There is no customer “${text}”. Choose one of the list.`);
+  return found[0].id;
+}
+
+async function save(event) {
+  event.preventDefault();
+  $("form-error").textContent = "";
+  try {
+    const values = formValues($("form"));
+    if (!values.title) throw new Error("A visit needs a title.");
+    const { customer, ...rest } = values;
+    rest.customer_id = await customerOf(customer);
+    if (chosen === "new") chosen = await app.create("Visit", rest);
+    else await app.update("Visit", chosen, rest);
+    toast("Saved on this device.");
+    await choose(chosen);
+  } catch (error) {
+    $("form-error").textContent = error.message;
+  }
+}
+
+async function remove() {
+  if (!confirm("Delete this visit?")) return;
+  await app.delete("Visit", chosen);
+  toast("Deleted.");
+  close();
+}
+
+function compare() {
+  const conflict = conflicts.find((one) => one.key === chosen);
+  if (!conflict) return;
+  drawConflict(conflict, async (resolution) => {
+    await app.resolveConflict("Visit", conflict.key, resolution);
+    $("conflict").close();
+    toast("Decided.");
+    await readStates();
+    await choose(chosen);
+  });
+  $("conflict").showModal();
+}
+
+let typing;
+$("search").addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => { limit = PAGE; watch(); }, 150);
+});
+$("filter").addEventListener("change", () => { limit = PAGE; watch(); });
+$("more").addEventListener("click", () => { limit += PAGE; watch(); });
+$("new").addEventListener("click", () => choose("new"));
+$("back").addEventListener("click", close);
+$("form").addEventListener("submit", save);
+$("delete").addEventListener("click", remove);
+$("compare").addEventListener("click", compare);
+$("sync").addEventListener("click", () => {
+  app.onSync("Everything").outcome().catch((error) => toast(error.message));
+});
+$("form").elements.customer.addEventListener("input", async (event) => {
+  const text = event.target.value;
+  const found = text.length < 2 ? [] : await app.query({
+    entity: "Customer", where: { name: { contains: text } }, order: "name", limit: 8,
+  });
+  $("customers").replaceChildren(...found.map((customer) => new Option(customer.city, customer.name)));
+});
+
+start().catch((error) => {
+  $("failure").hidden = false;
+  $("failure").textContent = `The app could not be opened: ${error.message}`;
+  $("status-text").textContent = "Not opened";
+});
