@@ -114,10 +114,15 @@ export interface Conflict {
   id: string;
   entity: string;
   key: Key;
-  kind: string;
+  kind: "update_update" | "update_delete" | "delete_update" | "create_create";
+  /** When it was noticed, for display. */
+  at: string;
+  /** What both started from, what this device has, what the server has; null where there is no record. */
   base: Fields | null;
   mine: Fields | null;
   theirs: Fields | null;
+  /** The same side by side, in the order of the entity. */
+  attributes: { name: string; base: any; mine: any; theirs: any; changedHere: boolean; changedThere: boolean }[];
 }
 
 export type Resolution = "keepMine" | "takeTheirs" | "ask" | { merge: Fields };
@@ -228,6 +233,10 @@ export class OnSync<E extends AnyEntities = AnyEntities> {
   /** Null for a record without unsent changes. */
   recordState<N extends keyof E & string>(entity: N, key: Key): Promise<RecordState | null>;
   waiting(limit?: number): Promise<{ entity: string; key: Key; state: RecordState }[]>;
+  /** Open conflicts, of one entity if it is named. */
+  conflicts<N extends keyof E & string>(entity?: N, limit?: number): Promise<Conflict[]>;
+  /** Ends an open conflict and gives the record's key. What was resolved is checked again when it is sent. */
+  resolveConflict<N extends keyof E & string>(entity: N, key: Key, resolution: Resolution): Promise<Key>;
   rejected(limit?: number): Promise<RejectedEntry[]>;
   /** False if it was sent or fixed already. */
   retryRejected(number: number): Promise<boolean>;

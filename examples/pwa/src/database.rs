@@ -12,9 +12,24 @@ const TABLES: &str = "
         status TEXT, minutes INTEGER, notes TEXT
     );";
 
-const NAMES: [&str; 8] = ["Alpenblick", "Brunner", "Corvin", "Delta", "Eiger", "Feldmann", "Graber", "Huber"];
+const NAMES: [&str; 8] = [
+    "Alpenblick",
+    "Brunner",
+    "Corvin",
+    "Delta",
+    "Eiger",
+    "Feldmann",
+    "Graber",
+    "Huber",
+];
 const TRADES: [&str; 6] = ["Bakery", "Dairy", "Hotel", "Laundry", "School", "Winery"];
-const STREETS: [&str; 5] = ["Bahnhofstrasse", "Dorfgasse", "Industrieweg", "Seestrasse", "Talstrasse"];
+const STREETS: [&str; 5] = [
+    "Bahnhofstrasse",
+    "Dorfgasse",
+    "Industrieweg",
+    "Seestrasse",
+    "Talstrasse",
+];
 const CITIES: [&str; 6] = ["Aarau", "Bern", "Chur", "Luzern", "Thun", "Zug"];
 const WORK: [&str; 7] = [
     "Replace the pump",
@@ -40,9 +55,18 @@ pub(crate) fn make(path: &Path, customers: u32, visits: u32) -> Result<()> {
     }
     let transaction = connection.transaction()?;
     for number in 1..=customers {
-        let name = format!("{} {} {number}", pick(&NAMES, number, 5), pick(&TRADES, number, 7));
+        let name = format!(
+            "{} {} {number}",
+            pick(&NAMES, number, 5),
+            pick(&TRADES, number, 7)
+        );
         let street = format!("{} {}", pick(&STREETS, number, 3), 1 + number % 90);
-        let phone = format!("+41 31 {:03} {:02} {:02}", number % 1000, number % 97, number % 89);
+        let phone = format!(
+            "+41 31 {:03} {:02} {:02}",
+            number % 1000,
+            number % 97,
+            number % 89
+        );
         transaction.execute(
             "INSERT INTO customers VALUES (?1, ?2, ?3, ?4, ?5)",
             params![number, name, street, pick(&CITIES, number, 11), phone],
@@ -50,11 +74,24 @@ pub(crate) fn make(path: &Path, customers: u32, visits: u32) -> Result<()> {
     }
     for number in 1..=visits {
         let id = format!("0190a1b2-0000-7000-8000-{number:012x}");
-        let starts = format!("2026-11-{:02}T{:02}:{:02}:00Z", 23 + number % 6, 7 + number % 10, 15 * (number % 4));
+        let starts = format!(
+            "2026-11-{:02}T{:02}:{:02}:00Z",
+            23 + number % 6,
+            7 + number % 10,
+            15 * (number % 4)
+        );
         let customer = 1 + number.wrapping_mul(7919) % customers.max(1);
         transaction.execute(
             "INSERT INTO visits VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![id, customer, pick(&WORK, number, 13), starts, "planned", 30 + 15 * (number % 6), ""],
+            params![
+                id,
+                customer,
+                pick(&WORK, number, 13),
+                starts,
+                "planned",
+                30 + 15 * (number % 6),
+                ""
+            ],
         )?;
     }
     transaction.commit()

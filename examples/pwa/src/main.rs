@@ -30,7 +30,10 @@ struct Arguments {
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let folder = tempfile::tempdir()?;
-    let database = arguments.database.clone().unwrap_or_else(|| folder.path().join("office.sqlite"));
+    let database = arguments
+        .database
+        .clone()
+        .unwrap_or_else(|| folder.path().join("office.sqlite"));
     database::make(&database, arguments.customers, arguments.visits)?;
 
     let mut config = Config::from_text(site::CONFIGURATION)?;
@@ -42,7 +45,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let listener = tokio::net::TcpListener::bind(arguments.listen).await?;
     println!("The office's database: {}", database.display());
-    println!("Field service is at http://localhost:{}", listener.local_addr()?.port());
+    println!(
+        "Field service is at http://localhost:{}",
+        listener.local_addr()?.port()
+    );
     let stop = async {
         // Without signals it runs until it is killed.
         let _asked = tokio::signal::ctrl_c().await;

@@ -24,17 +24,26 @@ fn folder(relative: &str) -> PathBuf {
 pub(crate) fn router() -> Result<Router, Box<dyn Error>> {
     let (web, package) = (folder("web"), folder("../../target/js/onsync"));
     if !package.join("onsync_bg.wasm").is_file() {
-        return Err("wanted the npm package in target/js/onsync, found none; run `cargo xtask js` first".into());
+        return Err(
+            "wanted the npm package in target/js/onsync, found none; run `cargo xtask js` first".into(),
+        );
     }
     let configuration: serde_json::Value = toml::from_str(CONFIGURATION)?;
     let configuration = configuration.to_string();
     // Another version of any file is another service worker, which fetches all of them anew.
-    let worker = std::fs::read_to_string(web.join("sw.js"))?.replace("VERSION", &version(&[&web, &package], &configuration)?);
+    let worker = std::fs::read_to_string(web.join("sw.js"))?
+        .replace("VERSION", &version(&[&web, &package], &configuration)?);
     let json = [(header::CONTENT_TYPE, "application/json")];
     let script = [(header::CONTENT_TYPE, "text/javascript")];
     Ok(Router::new()
-        .route("/config.json", get(move || async move { (json, configuration).into_response() }))
-        .route("/sw.js", get(move || async move { (script, worker).into_response() }))
+        .route(
+            "/config.json",
+            get(move || async move { (json, configuration).into_response() }),
+        )
+        .route(
+            "/sw.js",
+            get(move || async move { (script, worker).into_response() }),
+        )
         .nest_service("/onsync", ServeDir::new(package))
         .fallback_service(ServeDir::new(web))
         .layer(SetResponseHeaderLayer::if_not_present(
@@ -51,7 +60,9 @@ fn version(folders: &[&PathBuf], configuration: &str) -> Result<String, Box<dyn 
     let mut hash = DefaultHasher::new();
     configuration.hash(&mut hash);
     for folder in folders {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+        let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()?;
         files.sort();
         for file in files.iter().filter(|file| file.is_file()) {
             std::fs::read(file)?.hash(&mut hash);

@@ -2,13 +2,20 @@
 //
 //   node e2e.mjs <address> <folder for screenshots>
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const [address, shots] = process.argv.slice(2);
 mkdirSync(shots, { recursive: true });
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+
+/** The system's Chromium, by its name or path. */
+function path() {
+  const wanted = process.env.CHROMIUM ?? "chromium";
+  return wanted.includes("/") ? wanted : execFileSync("which", [wanted], { encoding: "utf8" }).trim();
+}
+
+const browser = await chromium.launch({ executablePath: path(), args: ["--no-sandbox", "--disable-gpu"] });
 const WAIT = { timeout: 30_000 };
 
 /** A person with a device of their own. */
@@ -36,14 +43,32 @@ const visits = (device, where = {}) => device.page.evaluate((where) => window.ap
 /** Syncs and waits for the end. */
 const sync = (device) => device.page.evaluate(() => window.app.onSync("Everything").outcome());
 
-async function until(device, what, condition, ...given) {
-  await device.page.waitForFunction(condition, given.length === 1 ? given[0] : given, WAIT).catch((error) => {
-    throw new Error(`${device.name}: ${what}: ${error.message}`);
-  });
+/** Waits until an async condition holds in the page; `waitForFunction` takes a promise for a yes. */
+async function until(device, what, condition, given) {
+  const end = performance.now() + WAIT.timeout;
+  while (!(await device.page.evaluate(condition, given))) {
+    if (performance.now() > end) throw new Error(`${device.name}: not in time: ${what}`);
+    await device.page.waitForTimeout(30);
+  }
+}
+
+/** Waits until the server has everything. The list is asked, because the status counts a moment later. */
+const sent = (device) =>
+  until(device, "everything is sent", async () => (await window.app.waiting()).length === 0);
+
+/** Leaves nothing but visits with this title in the list. */
+async function search({ page }, title) {
+  await page.locator("#search").fill(title);
+  await page.waitForFunction(
+    (title) => {
+      const found = [...document.querySelectorAll("#list strong")];
+      return found.length > 0 && found.every((one) => one.textContent.includes(title));
+    }, title, WAIT);
 }
 
 /** Opens a visit by its title, changes fields, saves. */
-async function edit({ page }, title, changes) {
+async function edit(device, title, changes) {
+  const { page } = device;
   await page.locator("#list button", { hasText: title }).first().click();
   await page.waitForFunction((title) => document.querySelector("#form").elements.title.value === title, title, WAIT);
   for (const [field, value] of Object.entries(changes)) {
@@ -52,7 +77,10 @@ async function edit({ page }, title, changes) {
     else await input.fill(value);
   }
   await page.locator('#form button[type="submit"]').click();
-  await page.waitForSelector("#toast.shown", WAIT);
+  await until(device, "the edit is saved", async ([title, changes]) => {
+    const [visit] = await window.app.query({ entity: "Visit", where: { title } });
+    return Object.entries(changes).every(([field, value]) => String(visit?.[field]) === value);
+  }, [title, changes]);
 }
 
 const said = [];
@@ -81,7 +109,8 @@ try {
     await ada.page.locator('#form [name="title"]').fill("Inspect the roof");
     await ada.page.locator('#form [name="starts"]').fill("2026-11-23T06:00");
     await ada.page.locator('#form button[type="submit"]').click();
-    await until(ada, "the visit is sent", () => window.app.status().waiting === 0);
+    await until(ada, "the visit is saved", async () => (await window.app.query("Visit")).length === 41);
+    await sent(ada);
     await sync(ben);
     await ben.page.locator("#list button", { hasText: "Inspect the roof" }).waitFor(WAIT);
   });
@@ -100,7 +129,7 @@ try {
   await step("both change the same visit, Ada offline", async () => {
     await edit(ada, "Inspect the roof", { status: "done", notes: "Two tiles replaced." });
     await edit(ben, "Inspect the roof", { status: "under way", minutes: "90" });
-    await until(ben, "Ben's change is sent", () => window.app.status().waiting === 0);
+    await sent(ben);
     assert.equal((await status(ada)).waiting, 1);
     await ada.page.locator("#list button", { hasText: "Inspect the roof" }).locator(".state:not([data-state=clean])").waitFor(WAIT);
     await shoot(ada, "2-offline");
@@ -131,7 +160,8 @@ try {
       if (await choice.count()) await choice.check();
     }
     await ada.page.locator("#merge").click();
-    await until(ada, "the decision is sent", () => window.app.status().waiting === 0 && window.app.status().conflicts === 0);
+    await until(ada, "the conflict is gone", async () => (await window.app.conflicts()).length === 0);
+    await sent(ada);
     await sync(ben);
     for (const device of [ada, ben]) {
       const [visit] = await visits(device, { title: "Inspect the roof" });
@@ -150,7 +180,7 @@ try {
       await ada.page.close({ runBeforeUnload: false });
       await open(ada);
     }
-    await until(ada, "everything is sent", () => window.app.status().waiting === 0 && !window.app.status().running);
+    await sent(ada);
     await sync(ada);
     await sync(ben);
     for (const device of [ada, ben]) {
@@ -163,13 +193,14 @@ try {
   await step("two tabs of one device see each other's changes, and one of them syncs", async () => {
     const second = { name: "Ada's second tab", context: ada.context };
     await open(second);
+    await search(second, "Inspect the roof");
     await edit(second, "Inspect the roof", { minutes: "75" });
     await until(ada, "the other tab's change is seen", async () => {
       const [visit] = await window.app.query({ entity: "Visit", where: { title: "Inspect the roof" } });
       return visit.minutes === 75;
     });
     for (const device of [ada, second]) {
-      await until(device, "nothing waits", () => window.app.status().waiting === 0);
+      await sent(device);
     }
     await second.page.close();
   });
@@ -177,6 +208,7 @@ try {
   await step("Ben deletes a visit with the keyboard alone", async () => {
     await ben.page.reload();
     await ready(ben);
+    await search(ben, "Inspect the roof");
     await ben.page.locator("#list button", { hasText: "Inspect the roof" }).focus();
     await ben.page.keyboard.press("Enter");
     await ben.page.waitForSelector("#detail:not([hidden])", WAIT);
@@ -184,7 +216,9 @@ try {
     ben.page.once("dialog", (dialog) => dialog.accept());
     await ben.page.locator("#delete").focus();
     await ben.page.keyboard.press("Enter");
-    await until(ben, "the deletion is sent", () => window.app.status().waiting === 0);
+    await until(ben, "it is deleted", async () =>
+      (await window.app.query({ entity: "Visit", where: { title: "Inspect the roof" } })).length === 0);
+    await sent(ben);
     await sync(ada);
     assert.equal((await visits(ada, { title: "Inspect the roof" })).length, 0);
   });

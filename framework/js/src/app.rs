@@ -4,7 +4,7 @@ use crate::error::{JsResult, to_js, wanted};
 use crate::forms;
 use crate::live::{LiveQuery, Subscribers};
 use crate::log;
-use crate::plugins::{Resolver, Token};
+use crate::plugins::{Resolver, Token, conflict_to_js, resolution};
 use crate::query::query;
 use crate::sync::{Handler, SyncHandle};
 use crate::transaction::Transaction;
@@ -312,6 +312,26 @@ impl OnSync {
             .await
             .map_err(to_js)?;
         list(&found, forms::rejected)
+    }
+
+    /// Open conflicts, of one entity if it is named.
+    pub async fn conflicts(&self, entity: Option<String>, limit: Option<u32>) -> JsResult<Array> {
+        let limit = limit.map_or(LIST, |limit| limit as usize);
+        let found = self
+            .app()?
+            .conflicts(entity.as_deref(), limit)
+            .await
+            .map_err(to_js)?;
+        list(&found, conflict_to_js)
+    }
+
+    /// Ends an open conflict and gives the record's key.
+    #[wasm_bindgen(js_name = resolveConflict)]
+    pub async fn resolve_conflict(&self, entity: String, name: JsValue, how: JsValue) -> JsResult {
+        let (app, name) = (self.app()?, self.key(&entity, &name)?);
+        let how = resolution(self.entity(&entity)?, &how).map_err(to_js)?;
+        let key = app.resolve_conflict(&entity, name, how).await.map_err(to_js)?;
+        Ok(key_to_js(&key))
     }
 
     /// Values that were overwritten, discarded, or left the device while edited.

@@ -19,7 +19,7 @@ pub(crate) fn to_js(error: Error) -> JsValue {
     thrown.into()
 }
 
-/// What a function of the app threw. Its `code` and `kind`, where it has them, are kept.
+/// What a function of the app threw. Its `kind`, where it has one, says what is done next.
 pub(crate) fn from_js(thrown: &JsValue) -> Error {
     let text = |name: &str| {
         Reflect::get(thrown, &name.into())
@@ -31,10 +31,11 @@ pub(crate) fn from_js(thrown: &JsValue) -> Error {
         None => thrown.as_string().unwrap_or_else(|| format!("{thrown:?}")),
     };
     let kind = text("kind").map_or(ErrorKind::Fatal, |kind| ErrorKind::from_name(&kind));
+    let code = text("code").map(|code| format!("{code}: ")).unwrap_or_default();
     Error::new(
         kind,
-        text("code").unwrap_or_else(|| "app_failed".to_owned()),
-        message,
+        "app_failed",
+        format!("a function of the app failed: {code}{message}"),
     )
 }
 

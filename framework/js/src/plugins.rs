@@ -1,13 +1,16 @@
 //! Functions of the app in the places of plug-ins: credentials and resolvers.
 
 use crate::error::{from_js, wanted};
-use crate::values::{fields, key_to_js, record, set};
+use crate::values::{fields, key_to_js, set, to_js};
 use crate::work::call;
-use js_sys::{Function, Object, Reflect};
+use js_sys::{Array, Function, Object, Reflect};
+use onsync::core::mutation::ConflictKind;
 use onsync::core::schema::EntitySchema;
-use onsync::{Conflict, ConflictResolver, Credentials, CredentialsProvider, Fields, Resolution, Result};
+use onsync::core::value::Timestamp;
+use onsync::sync::OpenConflict;
+use onsync::{Conflict, ConflictResolver, Credentials, CredentialsProvider, Resolution, Result};
 use onsync_core::portable_async;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 /// A function that gives the bearer token, or null to speak without one.
@@ -44,7 +47,14 @@ impl Resolver {
     }
 
     fn decide(&self, entity: &EntitySchema, conflict: &Conflict) -> Result<Resolution> {
-        let told = conflict_to_js(conflict)?;
+        let told = conflict_to_js(&OpenConflict {
+            id: conflict.id,
+            entity: conflict.entity.clone(),
+            key: conflict.key.clone(),
+            kind: conflict.kind,
+            at: Timestamp::from_count(0)?,
+            attributes: conflict.attributes(entity),
+        })?;
         let decided = self
             .decide
             .call1(&JsValue::UNDEFINED, &told)
@@ -87,23 +97,49 @@ pub(crate) fn resolution(entity: &EntitySchema, value: &JsValue) -> Result<Resol
     })
 }
 
-/// A conflict with its three sides.
-pub(crate) fn conflict_to_js(conflict: &Conflict) -> Result<JsValue> {
+/// A conflict with its three sides, whole and attribute by attribute.
+pub(crate) fn conflict_to_js(conflict: &OpenConflict) -> Result<JsValue> {
     let object = Object::new();
     set(&object, "id", &conflict.id.to_string().into());
     set(&object, "entity", &conflict.entity.as_str().into());
     set(&object, "key", &key_to_js(&conflict.key));
     set(&object, "kind", &crate::forms::camel(&conflict.kind)?);
-    for (name, side) in [
-        ("base", &conflict.base),
-        ("mine", &conflict.mine),
-        ("theirs", &conflict.theirs),
-    ] {
+    set(&object, "at", &conflict.at.to_string().into());
+    let sides = [
+        ("base", conflict.kind != ConflictKind::CreateCreate),
+        ("mine", conflict.kind != ConflictKind::DeleteUpdate),
+        ("theirs", conflict.kind != ConflictKind::UpdateDelete),
+    ];
+    let attributes = Array::new();
+    for (name, there) in sides {
         set(
             &object,
             name,
-            &side.as_ref().map_or(JsValue::NULL, |side: &Fields| record(side)),
+            &if there {
+                Object::new().into()
+            } else {
+                JsValue::NULL
+            },
         );
     }
+    for attribute in &conflict.attributes {
+        let told = Object::new();
+        set(&told, "name", &attribute.name.as_str().into());
+        for ((side, there), value) in sides
+            .iter()
+            .zip([&attribute.base, &attribute.mine, &attribute.theirs])
+        {
+            let value = value.as_ref().map_or(JsValue::NULL, to_js);
+            set(&told, side, &value);
+            if *there {
+                let whole = Reflect::get(&object, &(*side).into()).unwrap_or(JsValue::NULL);
+                set(whole.unchecked_ref(), &attribute.name, &value);
+            }
+        }
+        set(&told, "changedHere", &attribute.changed_here.into());
+        set(&told, "changedThere", &attribute.changed_there.into());
+        attributes.push(&told);
+    }
+    set(&object, "attributes", &attributes);
     Ok(object.into())
 }

@@ -1,9 +1,10 @@
 //! `cargo xtask js`: builds the npm package of the JavaScript face.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use crate::child::{cargo, root};
+use crate::child::{cargo, hand_over, root};
 use crate::needs::{Need, TOOLS, WASM};
 use crate::{FAILED, NOT_DONE};
 
@@ -27,6 +28,19 @@ pub(crate) fn run(install: bool) -> ExitCode {
     }
 }
 
+/// Builds the package and serves the example app, until Ctrl-C.
+pub(crate) fn serve(flags: &[OsString]) -> ExitCode {
+    let built = run(false);
+    if built != ExitCode::SUCCESS {
+        return built;
+    }
+    let mut command = cargo();
+    command
+        .args(["run", "--quiet", "--package", "onsync-example-pwa", "--"])
+        .args(flags);
+    hand_over(command)
+}
+
 fn build(root: &Path) -> Result<(), String> {
     let mut compile = cargo();
     compile
@@ -43,9 +57,17 @@ fn build(root: &Path) -> Result<(), String> {
     succeed(&mut compile)?;
     let module = root.join("target").join(WASM).join("browser/onsync_js.wasm");
     let mut bind = Command::new(root.join(TOOLS).join("bin/wasm-bindgen"));
-    bind.args(["--target", "web", "--out-name", "onsync", "--out-dir"])
-        .arg(root.join(PACKAGE))
-        .arg(module);
+    bind.args([
+        "--target",
+        "web",
+        "--remove-name-section",
+        "--remove-producers-section",
+        "--out-name",
+        "onsync",
+        "--out-dir",
+    ])
+    .arg(root.join(PACKAGE))
+    .arg(module);
     succeed(&mut bind)?;
     let package = root.join(PACKAGE);
     let write = |name: &str, text: &str| {

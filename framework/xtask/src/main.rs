@@ -63,6 +63,13 @@ enum Task {
     },
     /// Build the npm package of the JavaScript face into target/js/onsync.
     Js,
+    /// Build the npm package and serve the example web app, until Ctrl-C. Prints its address.
+    #[command(disable_help_flag = true)]
+    Pwa {
+        /// Passed on to the example (`--listen`, `--help`, …).
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<OsString>,
+    },
     /// Run the benches, all of them or the named ones, in the release profile.
     Bench {
         /// Which benches; none named runs all.
@@ -86,6 +93,7 @@ fn main() -> ExitCode {
             })
         }
         Task::Js => js::run(false),
+        Task::Pwa { flags } => js::serve(&flags),
         Task::Bench { names, flags } => child::hand_over(bench(&names, &flags)),
     }
 }

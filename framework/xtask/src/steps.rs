@@ -63,6 +63,15 @@ const CHROMEDRIVER: Need = Need::Program {
     package: "chromium-driver",
 };
 
+const NODE: Need = Need::Program {
+    name: "node",
+    package: "nodejs",
+};
+const NPM: Need = Need::Program {
+    name: "npm",
+    package: "npm",
+};
+
 /// The crates whose tests run in a browser.
 const IN_BROWSER: [&str; 2] = ["onsync-indexeddb-store", "onsync-runtime-browser"];
 
@@ -105,6 +114,14 @@ pub(crate) fn steps(situation: &Situation) -> Vec<Step> {
             )
             .with(browser_tests())
         },
+        // The end-to-end test of the web app wants the npm package.
+        step(
+            "js",
+            &[Need::WasmTarget, Need::WasmBindgen],
+            false,
+            &["xtask", "js"],
+        ),
+        step("node", &[NODE, NPM], false, &[]),
         Step {
             environment: &[("RUSTDOCFLAGS", "-D warnings")],
             ..step(
@@ -274,7 +291,18 @@ mod tests {
     #[test]
     fn quick_leaves_out_clippy_the_browser_and_rustdoc_and_nothing_else() {
         let (run, left) = select(steps(&situation(true, true)), true);
-        assert_eq!(left, ["clippy", "wasm32", "clippy wasm32", "browser", "rustdoc"]);
+        assert_eq!(
+            left,
+            [
+                "clippy",
+                "wasm32",
+                "clippy wasm32",
+                "browser",
+                "js",
+                "node",
+                "rustdoc"
+            ]
+        );
         let names: Vec<_> = run.iter().map(|step| step.name).collect();
         assert_eq!(names, ["python3", "sqlite3", "rustfmt", "doc tests", "tests"]);
         assert_eq!(

@@ -39,7 +39,7 @@ fn files(folder: &Path, wanted: &str) -> Vec<(PathBuf, String)> {
     };
     for entry in entries {
         let path = entry.unwrap().path();
-        if path.is_dir() && !path.ends_with("target") {
+        if path.is_dir() && !path.ends_with("target") && !path.ends_with("node_modules") {
             found.extend(files(&path, wanted));
         } else if path.extension().is_some_and(|extension| extension == wanted) {
             let text = std::fs::read_to_string(&path).unwrap();
