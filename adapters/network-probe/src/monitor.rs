@@ -5,9 +5,10 @@ use crate::schedule::{Schedule, UnderWay};
 use crate::verdict::Verdict;
 use futures_util::future::{Either, select};
 use onsync_core::network::{NetworkMonitor, NetworkNews, NetworkStatus, StatusCell};
-use onsync_core::portable_async;
 use onsync_core::runtime::Runtime;
 use onsync_core::transport::Transport;
+use onsync_core::wire::Health;
+use onsync_core::{Result, portable_async};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -107,8 +108,17 @@ impl Shared {
         self.bell.notify_one();
     }
 
+    /// One answer. A connection that was kept open over a network that is gone breaks when it is used: that says nothing about the
+    /// server, which is asked once more over a new one.
+    async fn answer(&self) -> Result<Health> {
+        match self.transport.health().await {
+            Err(error) if error.code() == "connection_lost" => self.transport.health().await,
+            answer => answer,
+        }
+    }
+
     async fn ask(&self) -> Verdict {
-        let answer = self.transport.health();
+        let answer = pin!(self.answer());
         match select(answer, self.runtime.sleep(self.time_out)).await {
             Either::Left((answer, _)) => Verdict::of(&answer),
             Either::Right(_) => Verdict::SILENCE,

@@ -83,6 +83,18 @@ fn a_new_network_gives_up_the_probe_over_the_old_one() {
 }
 
 #[test]
+fn a_connection_that_broke_is_no_server_that_is_away() {
+    let (runtime, server, monitor) = world();
+    server.break_connections(1);
+    runtime.advance(seconds(1));
+    assert_eq!((monitor.current().online, server.probes()), (true, 2));
+    server.break_connections(2);
+    monitor.note(NetworkNews::LookAgain);
+    runtime.advance(seconds(1));
+    assert_eq!(monitor.current().reason, Some(OfflineReason::ServerUnreachable));
+}
+
+#[test]
 fn a_dropped_monitor_asks_no_more() {
     let (runtime, server, monitor) = world();
     runtime.advance(seconds(5));

@@ -2,9 +2,12 @@
 
 use crate::line::{Line, Way};
 use onsync::{
-    App, Comparison, Error, Fields, Key, NetworkKind, NetworkStatus, OfflineReason, Order, Query, Result,
+    App, Comparison, Credentials, CredentialsProvider, Error, Fields, Key, NetworkKind, NetworkStatus,
+    OfflineReason, Order, Query, Resolution, Result, Value,
 };
+use onsync_core::portable_async;
 use onsync_example_support::Office;
+use std::sync::Arc;
 
 /// The network around the phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,15 @@ pub(crate) struct WorkOrder {
     pub(crate) state: String,
     pub(crate) note: String,
     pub(crate) customer: String,
+}
+
+struct Badge;
+
+#[portable_async]
+impl CredentialsProvider for Badge {
+    async fn credentials(&self, _refused: bool) -> Result<Option<Credentials>> {
+        Ok(Some(Credentials::bearer("badge-of-anna")))
+    }
 }
 
 /// Office, line and phone.
@@ -134,10 +146,49 @@ impl Field {
         Ok(Some(title))
     }
 
-    /// Somebody in the office writes a note to the order that was finished first, with a program that knows nothing of OnSync.
+    /// The technician writes a note to the second order.
+    pub(crate) async fn write_note(&self) -> Result<()> {
+        let second = self.orders().await?.into_iter().nth(1);
+        let Some(order) = second else { return Ok(()) };
+        let note = Fields::new().with("note", "thermostat is on the shelf");
+        self.app.update("WorkOrder", order.key, note).await
+    }
+
+    /// Open conflicts in words, and each decided: both notes stay.
+    pub(crate) async fn decide(&self) -> Result<Vec<String>> {
+        let mut said = Vec::new();
+        for conflict in self.app.conflicts(Some("WorkOrder"), 10).await? {
+            let mut merged = Fields::new();
+            for attribute in conflict
+                .attributes
+                .iter()
+                .filter(|a| a.changed_here && a.changed_there)
+            {
+                let text = |value: &Option<Value>| value.as_ref().map(Value::to_string).unwrap_or_default();
+                let (mine, theirs) = (text(&attribute.mine), text(&attribute.theirs));
+                said.push(format!(
+                    "{}: yours \"{mine}\", the office's \"{theirs}\"",
+                    attribute.name
+                ));
+                merged = merged.with(attribute.name.as_str(), format!("{theirs}; {mine}"));
+            }
+            self.app
+                .resolve_conflict("WorkOrder", conflict.key, Resolution::Merge(merged))
+                .await?;
+        }
+        Ok(said)
+    }
+
+    /// The technician shows a badge. OnSync issues no tokens; this office lets everybody in who has one.
+    pub(crate) async fn sign_in(&self) -> Result<()> {
+        self.app.login("anna", Arc::new(Badge)).await
+    }
+
+    /// Somebody in the office writes notes to the first two orders and a new order, with a program that knows nothing of OnSync.
     pub(crate) fn office_writes(&self) -> Result<()> {
         self.office.sql(
             "UPDATE work_orders SET note = 'dog in the yard' WHERE id LIKE '%01';
+             UPDATE work_orders SET note = 'call before nine' WHERE id LIKE '%02';
              INSERT INTO work_orders (id, customer_id, title)
              SELECT '01900000-0000-7000-8000-' || substr('000000000000' || (count(*) + 1), -12), 3, 'Lift stuck on floor 3'
              FROM work_orders",

@@ -23,6 +23,7 @@ const PAGE: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/h
 pub(crate) struct Line {
     near: SocketAddr,
     far: String,
+    way: Way,
     work: Option<JoinHandle<()>>,
 }
 
@@ -33,7 +34,8 @@ impl Line {
         let near = listener.local_addr()?;
         let far = far.to_owned();
         let work = Some(tokio::spawn(work(listener, far.clone(), Way::Open)));
-        Ok(Self { near, far, work })
+        let way = Way::Open;
+        Ok(Self { near, far, way, work })
     }
 
     /// Where the phone finds its end.
@@ -43,6 +45,9 @@ impl Line {
 
     /// Changes what stands in between; connections that are open end.
     pub(crate) async fn set(&mut self, way: Way) -> std::io::Result<()> {
+        if std::mem::replace(&mut self.way, way) == way {
+            return Ok(());
+        }
         if let Some(work) = self.work.take() {
             work.abort();
             // It was cancelled or had ended: its listener is gone with it.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 /// Events that stay on the screen.
 const KEPT: usize = 12;
-const KEYS: &str = "f finish an order · o the office writes · s sync Online · c Catalogue · r resume\n\
+const KEYS: &str = "f finish an order · e write a note · d decide conflicts · o the office writes · s sync Online · c Catalogue · r resume\n\
                     network: w wireless LAN · m mobile · n none · a office away · h hotel · q quit";
 
 /// Puts the terminal back as it was, also after an error.
@@ -66,7 +66,7 @@ pub(crate) async fn run() -> Result<()> {
     });
     let mut watch = field.app.watch_status();
     let _terminal = Terminal::open()?;
-    drop(field.app.on_sync("Login", &Parameters::new())?);
+    field.sign_in().await?;
     let mut keys = keys();
     let mut said = VecDeque::new();
     loop {
@@ -101,10 +101,15 @@ async fn press(field: &mut Field, key: KeyCode) -> Result<Option<String>> {
                 None => "no open order".to_owned(),
             }));
         }
+        'e' => {
+            field.write_note().await?;
+            return Ok(Some("wrote a note to the second order".to_owned()));
+        }
+        'd' => return Ok(Some(field.decide().await?.join(", "))),
         'o' => {
             field.office_writes()?;
             return Ok(Some(
-                "the office wrote a note to the first order, and a new order".to_owned(),
+                "the office wrote notes to the first two orders, and a new order".to_owned(),
             ));
         }
         'r' => {

@@ -2,7 +2,7 @@
 
 use crate::field::{Field, Network};
 use crate::words;
-use onsync::{Error, Event, Held, Parameters, Result, Status};
+use onsync::{Error, Event, Held, Parameters, Query, Result, Status};
 use onsync_example_support::step;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -62,17 +62,12 @@ impl Story {
         Ok(())
     }
 
-    /// Waits until this entity has been fetched and nothing runs.
-    async fn fetched(&self, entity: &str) -> Result<()> {
-        let mut watch = self.field.app.watch_status();
+    /// Waits until records of this entity have arrived.
+    async fn arrived(&self, entity: &str) -> Result<()> {
+        let mut records = self.field.app.watch(Query::entity(entity))?;
         let wait = async {
-            while let Some(status) = watch.next().await {
-                let fetched = self.field.app.fetched().await?;
-                if fetched.contains_key(entity) && status.running.is_none() && status.queued == 0 {
-                    return Ok(());
-                }
-            }
-            Err(late("the first run"))
+            while records.next().await?.is_empty() {}
+            Ok(())
         };
         tokio::time::timeout(PATIENCE, wait)
             .await
@@ -114,20 +109,21 @@ pub(crate) async fn run() -> Result<()> {
     morning(&mut story).await?;
     cellar(&mut story).await?;
     hotel(&mut story).await?;
+    decision(&mut story).await?;
     way_home(&mut story).await
 }
 
 async fn morning(story: &mut Story) -> Result<()> {
     step("The app starts. Its trigger runs the context Splash.");
-    story.fetched("Part").await?;
+    story.arrived("Part").await?;
     let (customers, parts) = (
         story.field.count("Customer").await?,
         story.field.count("Part").await?,
     );
     println!("   the phone holds {customers} customers and {parts} parts");
 
-    step("The technician signs in: the context Login fetches the orders.");
-    drop(story.field.app.on_sync("Login", &Parameters::new())?);
+    step("The technician signs in: the trigger runs the context Login, which fetches the orders.");
+    story.field.sign_in().await?;
     story.skip_to("OnSyncStart Login").await?;
     story.until("OnSyncComplete Login").await?;
     for order in story.field.orders().await? {
@@ -138,16 +134,17 @@ async fn morning(story: &mut Story) -> Result<()> {
 
 async fn cellar(story: &mut Story) -> Result<()> {
     step(
-        "In the cellar there is no network. The work goes on: an order is finished, with a report and two parts.",
+        "In the cellar there is no network. The work goes on: an order is finished, with a report and two parts, and another gets a note.",
     );
     story.field.network(Network::None).await?;
     story.until("NetworkStatusChanged: no network").await?;
     story.field.finish_one().await?;
+    story.field.write_note().await?;
     // The write's own trigger tries to send, and finds what the phone said already.
     story.until("OnSyncError SendReports").await?;
-    story.status(|status| status.waiting == 4).await?;
+    story.status(|status| status.waiting == 5).await?;
 
-    step("Meanwhile somebody in the office writes a note to the same order, and a new order comes in.");
+    step("Meanwhile somebody in the office writes notes to the same two orders, and a new order comes in.");
     story.field.office_writes()
 }
 
@@ -186,6 +183,24 @@ async fn hotel(story: &mut Story) -> Result<()> {
         orders.len(),
         orders.first().map_or("", |order| order.note.as_str())
     );
+    Ok(())
+}
+
+async fn decision(story: &mut Story) -> Result<()> {
+    step(
+        "Both wrote a note to the second order. Nothing was overwritten: the technician decides, what was decided is sent, and a button syncs the rest.",
+    );
+    for line in story.field.decide().await? {
+        println!("   {line}");
+    }
+    story.until("OnSyncComplete SendReports").await?;
+    drop(story.field.app.on_sync("Online", &Parameters::new())?);
+    story.until("OnSyncComplete Online").await?;
+    story
+        .status(|status| status.conflicts == 0 && status.waiting == 0)
+        .await?;
+    let note = story.office("the note", "SELECT note FROM work_orders WHERE id LIKE '%02'")?;
+    assert_eq!(note, "call before nine; thermostat is on the shelf");
     Ok(())
 }
 

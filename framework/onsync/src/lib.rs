@@ -42,3 +42,12 @@ pub use onsync_runtime_browser as runtime_browser;
 /// The device store on SQLite, with the copy of SQLite that an app must use for its own SQL.
 #[cfg(feature = "sqlite")]
 pub use onsync_sqlite_store as sqlite_store;
+
+/// The examples of the guide compile, and those that may run do.
+#[cfg(all(doctest, feature = "network", feature = "patterns"))]
+mod guide {
+    #[doc = include_str!("../../../docs/guide/experience.md")]
+    mod experience {}
+    #[doc = include_str!("../../../docs/guide/test.md")]
+    mod test {}
+}

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct Server {
     world: Mutex<Option<World>>,
     probes: AtomicUsize,
+    broken: AtomicUsize,
 }
 
 impl Default for Server {
@@ -23,6 +24,7 @@ impl Default for Server {
         Self {
             world: Mutex::new(Some(World::Online)),
             probes: AtomicUsize::new(0),
+            broken: AtomicUsize::new(0),
         }
     }
 }
@@ -36,6 +38,12 @@ impl Server {
     #[allow(dead_code, reason = "not every test file needs it")]
     pub(crate) fn fall_silent(&self) {
         *self.world.lock().unwrap() = None;
+    }
+
+    /// So many of the next connections break when they are used.
+    #[allow(dead_code, reason = "not every test file needs it")]
+    pub(crate) fn break_connections(&self, number: usize) {
+        self.broken.store(number, Ordering::SeqCst);
     }
 
     /// How often it was asked since the last call.
@@ -53,6 +61,14 @@ impl Transport for Server {
 
     async fn health(&self) -> Result<Health> {
         self.probes.fetch_add(1, Ordering::SeqCst);
+        let left = |broken: usize| broken.checked_sub(1);
+        if self
+            .broken
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, left)
+            .is_ok()
+        {
+            return Err(Error::transient("connection_lost", "broken"));
+        }
         let world = *self.world.lock().unwrap();
         match world {
             None => std::future::pending().await,
