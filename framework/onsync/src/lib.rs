@@ -34,7 +34,7 @@ pub use onsync_core as core;
 #[cfg(feature = "http")]
 pub use onsync_http_transport as http_transport;
 /// The network monitor that the app feeds.
-#[cfg(feature = "network")]
+#[cfg(any(feature = "browser", feature = "network"))]
 pub use onsync_network_manual as network_manual;
 /// The time, tasks and randomness of a browser.
 #[cfg(feature = "browser")]

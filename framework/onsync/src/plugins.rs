@@ -59,12 +59,13 @@ fn fill(registries: &mut Registries) -> Result<()> {
     }
     #[cfg(feature = "http")]
     registries.transport(onsync_http_transport::NAME, http)?;
-    #[cfg(feature = "network")]
+    #[cfg(any(feature = "browser", feature = "network"))]
     {
         registries.network_monitor(onsync_network_manual::NAME, manual)?;
-        registries.network_monitor(onsync_network_os::NAME, os)?;
         registries.network_monitor(onsync_network_probe::NAME, probe)?;
     }
+    #[cfg(feature = "network")]
+    registries.network_monitor(onsync_network_os::NAME, os)?;
     Ok(())
 }
 
@@ -141,7 +142,7 @@ fn browser(_: &NetworkMonitorParts) -> Result<Arc<dyn NetworkMonitor>> {
     Ok(Arc::new(onsync_network_browser::BrowserMonitor::start()))
 }
 
-#[cfg(feature = "network")]
+#[cfg(any(feature = "browser", feature = "network"))]
 fn manual(parts: &NetworkMonitorParts) -> Result<Arc<dyn NetworkMonitor>> {
     let options = parts.options()?;
     Ok(Arc::new(onsync_network_manual::ManualMonitor::from_options(
@@ -155,7 +156,7 @@ fn os(parts: &NetworkMonitorParts) -> Result<Arc<dyn NetworkMonitor>> {
     Ok(Arc::new(onsync_network_os::OsMonitor::start_or_assume(options)))
 }
 
-#[cfg(feature = "network")]
+#[cfg(any(feature = "browser", feature = "network"))]
 fn probe(parts: &NetworkMonitorParts) -> Result<Arc<dyn NetworkMonitor>> {
     Ok(Arc::new(onsync_network_probe::ProbeMonitor::start(
         parts.transport.clone(),
