@@ -4,7 +4,7 @@ use super::{Dice, guard};
 use onsync_core::runtime::Runtime;
 use onsync_core::transport::{Answer, Exchange, Transport};
 use onsync_core::wire::{AnswerFrame, Health};
-use onsync_core::{Error, Result, portable_async};
+use onsync_core::{Error, ErrorKind, Result, portable_async};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,6 +28,16 @@ pub enum Fate {
     DelayAnswer(Duration),
     /// The answer is cut off after so many frames.
     TruncateAfter(usize),
+    /// The device gives up at once; the request reaches the server so much later, and its answer nobody.
+    LateRequest(Duration),
+    /// It goes well, and a copy of the request reaches the server so much later.
+    LateDuplicate(Duration),
+    /// The request is swallowed, and the device waits so long before it gives up.
+    BlackHole(Duration),
+    /// Something else answers in place of the server, as a captive portal does.
+    WrongPeer,
+    /// Whatever stands before the server refuses the request with this HTTP status.
+    Status(u16),
 }
 
 /// How often each fate is drawn when none is scripted, in a thousand; what remains arrives.
@@ -100,6 +110,18 @@ impl Lossy {
         guard(&self.state).happened.clone()
     }
 
+    /// Delivers a request after a while; nobody hears the answer.
+    fn later(&self, wait: Duration, exchange: Exchange) {
+        let (inner, sleep) = (self.inner.clone(), self.runtime.sleep(wait));
+        self.runtime.spawn(Box::pin(async move {
+            sleep.await;
+            if let Ok(answer) = inner.exchange(exchange).await {
+                // Nobody waits for what it says.
+                let _ = drain(answer).await;
+            }
+        }));
+    }
+
     fn next_fate(&self) -> Fate {
         let mut state = guard(&self.state);
         let fate = match state.script.pop_front() {
@@ -137,6 +159,20 @@ fn lost() -> Error {
         "time_out",
         "the lossy network of this test lost the message: no answer came in time",
     )
+}
+
+/// What a transport makes of a status that is no answer.
+fn refused(status: u16) -> Error {
+    let message = format!("the lossy network of this test refused the request with status {status}");
+    match status {
+        401 => Error::new(ErrorKind::Unauthorised, "unauthorised", message),
+        403 => Error::fatal("forbidden", message),
+        410 => Error::unsupported("protocol_unsupported", message),
+        413 => Error::rejected("request_too_large", message),
+        429 | 503 => Error::transient("server_busy", message).with_retry_after(Duration::from_secs(20)),
+        500..=599 => Error::transient("server_error", message),
+        _ => Error::fatal("request_refused", message),
+    }
 }
 
 /// Reads an answer to its end, so that the server has done everything.
@@ -179,6 +215,23 @@ impl Transport for Lossy {
                     frames_left: frames,
                 }))
             }
+            Fate::LateRequest(wait) => {
+                self.later(wait, exchange);
+                Err(lost())
+            }
+            Fate::LateDuplicate(wait) => {
+                self.later(wait, exchange.clone());
+                self.inner.exchange(exchange).await
+            }
+            Fate::BlackHole(wait) => {
+                self.runtime.sleep(wait).await;
+                Err(lost())
+            }
+            Fate::WrongPeer => Err(Error::offline(
+                "not_onsync",
+                "the lossy network of this test answered as a captive portal does",
+            )),
+            Fate::Status(status) => Err(refused(status)),
         }
     }
 

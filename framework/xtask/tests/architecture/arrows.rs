@@ -4,14 +4,17 @@ use crate::graph::{Arrow, Crate, Graph, Role};
 
 /// The roles a crate may depend on in what it ships.
 fn ships_with(role: Role) -> &'static [Role] {
-    use Role::{Adapter, Cli, Core, Engine, ExampleSupport, Facade, Macros, Pattern, Server};
+    use Role::{
+        Adapter, Cli, Core, Engine, ExampleSupport, Facade, Macros, Pattern, Server, Simulator, Testkit,
+    };
     match role {
         Role::Macros | Role::Xtask => &[],
         Role::Core => &[Macros],
         Role::Engine | Role::Server | Role::Pattern | Role::Adapter => &[Core],
         Role::Testkit => &[Core, Engine, Server],
+        Role::Simulator => &[Core, Engine, Server, Testkit],
         Role::Facade => &[Macros, Core, Engine, Server, Pattern, Adapter],
-        Role::Cli => &[Core, Engine, Server, Pattern, Adapter, Facade],
+        Role::Cli => &[Core, Engine, Server, Pattern, Adapter, Facade, Simulator],
         Role::Js => &[Core, Facade],
         Role::Example => &[
             Core,
@@ -35,6 +38,7 @@ fn tests_with(role: Role) -> &'static [Role] {
         Role::Xtask => &[],
         Role::Core | Role::Engine | Role::Server => &[Engine, Server, Testkit],
         Role::Pattern | Role::Adapter => &[Engine, Server, Testkit, Pattern, Adapter],
+        Role::Simulator => &[Pattern, Adapter],
         Role::Testkit => &[],
         Role::Facade | Role::Cli | Role::Js | Role::Example | Role::ExampleSupport => &[Testkit],
     }
@@ -97,7 +101,7 @@ mod tests {
 
     /// The house with one crate's dependencies replaced.
     fn house(changed: &str, names: &[&str]) -> Vec<String> {
-        let plain: [(&str, &str, &[&str]); 12] = [
+        let plain: [(&str, &str, &[&str]); 13] = [
             ("framework/macros", "onsync-macros", &[]),
             ("framework/core", "onsync-core", &["onsync-macros"]),
             (
@@ -114,6 +118,11 @@ mod tests {
                 "framework/testkit",
                 "onsync-testkit",
                 &["onsync-core", "onsync-engine", "onsync-server"],
+            ),
+            (
+                "framework/simulator",
+                "onsync-simulator",
+                &["onsync-testkit", "dev:onsync-pattern-a", "dev:onsync-store"],
             ),
             (
                 "patterns/a",
@@ -136,7 +145,7 @@ mod tests {
                 "onsync",
                 &["onsync-engine", "onsync-pattern-a", "onsync-store"],
             ),
-            ("framework/cli", "onsync-cli", &["onsync", "onsync-http-server"]),
+            ("framework/cli", "onsync-cli", &["onsync", "onsync-http-server", "onsync-simulator"]),
             ("examples/one", "onsync-example-one", &["onsync", "onsync-cli"]),
         ];
         let crates =
@@ -164,6 +173,10 @@ mod tests {
             ("onsync-engine", "onsync-testkit"),
             ("onsync-testkit", "onsync-pattern-a"),
             ("onsync-testkit", "onsync-store"),
+            ("onsync-simulator", "onsync-pattern-a"),
+            ("onsync-simulator", "onsync"),
+            ("onsync-testkit", "onsync-simulator"),
+            ("onsync", "onsync-simulator"),
             ("onsync-pattern-a", "onsync-pattern-b"),
             ("onsync-pattern-a", "onsync-store"),
             ("onsync-pattern-a", "onsync-engine"),

@@ -68,6 +68,13 @@ pub struct MemoryStore {
     faults: Faults,
 }
 
+/// The whole database at one moment; see [`MemoryStore::image`].
+#[derive(Clone)]
+pub struct Image {
+    state: Arc<State>,
+    next_integers: BTreeMap<String, i64>,
+}
+
 /// One process on the database.
 struct Process {
     id: u64,
@@ -201,6 +208,26 @@ impl MemoryStore {
     pub fn lose_power(&self) {
         let mut disk = guard(&self.shared.disk);
         disk.state = disk.durable.clone();
+        disk.age += 1;
+        disk.commits += 1;
+    }
+
+    /// The whole database as it is now.
+    pub fn image(&self) -> Image {
+        let disk = guard(&self.shared.disk);
+        Image {
+            state: disk.state.clone(),
+            next_integers: disk.next_integers.clone(),
+        }
+    }
+
+    /// Puts an image in the place of the database, as who restores a device from a copy does. Transactions that are open in any
+    /// process can no longer commit.
+    pub fn restore(&self, image: &Image) {
+        let mut disk = guard(&self.shared.disk);
+        disk.state = image.state.clone();
+        disk.durable = image.state.clone();
+        disk.next_integers = image.next_integers.clone();
         disk.age += 1;
         disk.commits += 1;
     }

@@ -1,0 +1,512 @@
+//! The verdict: what every promise says about the end of a world.
+
+use crate::device::Contents;
+use crate::ledger::{Author, Deed, Edit, Ledger, Told, Wish, shown};
+use crate::values::Facts;
+use onsync_core::schema::{EntitySchema, Ids, OnDelete, Schema};
+use onsync_core::store::local::{Overlay, RecordState};
+use onsync_core::{Fields, Key, Result, Row, Value};
+use onsync_engine::sync::{BinEntry, RejectedEntry};
+use onsync_engine::{App, Status};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a device lists for its people.
+pub(crate) struct Lists {
+    pub(crate) rejected: Vec<RejectedEntry>,
+    pub(crate) unknown: Vec<RejectedEntry>,
+    pub(crate) bin: Vec<BinEntry>,
+}
+
+impl Lists {
+    pub(crate) async fn read(app: &App) -> Result<Self> {
+        Ok(Self {
+            rejected: app.rejected(usize::MAX).await?,
+            unknown: app.may_have_been_applied(usize::MAX).await?,
+            bin: app.bin(usize::MAX).await?,
+        })
+    }
+
+    fn values(&self) -> impl Iterator<Item = &Value> {
+        let refused = self.rejected.iter().chain(&self.unknown).map(|entry| &entry.values);
+        refused
+            .chain(self.bin.iter().map(|entry| &entry.values))
+            .flat_map(|fields| fields.iter().map(|(_, value)| value))
+    }
+}
+
+/// A device at the end.
+pub(crate) struct FoundDevice {
+    pub(crate) number: usize,
+    pub(crate) schema: Schema,
+    pub(crate) contents: Contents,
+    pub(crate) lists: Lists,
+    pub(crate) status: Status,
+}
+
+/// Everything at the end.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) server: BTreeMap<String, Vec<Row>>,
+    pub(crate) devices: Vec<FoundDevice>,
+}
+
+impl Found {
+    /// Enough to tell whether anything changed.
+    pub(crate) fn fingerprint(&self) -> String {
+        let devices = self.devices.iter().map(|device| {
+            let contents = &device.contents;
+            format!(
+                "{:?} {:?} {:?} {} {}",
+                contents.rows,
+                contents.overlays,
+                contents.areas,
+                device.lists.rejected.len(),
+                device.lists.bin.len()
+            )
+        });
+        format!("{:?} {}", self.server, devices.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+type Verdict = Result<(), (&'static str, String)>;
+
+/// Compares what was promised with what is there.
+pub(crate) struct Judge<'a> {
+    pub(crate) schema: &'a Schema,
+    pub(crate) facts: &'a BTreeMap<String, Facts>,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) found: &'a Found,
+    /// Whether the server was ever copied, and may have been restored.
+    pub(crate) restored: bool,
+}
+
+impl Judge<'_> {
+    pub(crate) fn all(&self) -> Verdict {
+        for device in &self.found.devices {
+            self.outbox(device)?;
+            self.converged(device)?;
+            self.honest(device)?;
+        }
+        self.nothing_lost()?;
+        self.deletions()?;
+        self.relations()
+    }
+
+    /// Nothing waits but what is listed, and what depends on that.
+    fn outbox(&self, device: &FoundDevice) -> Verdict {
+        for (area, count) in &device.contents.areas {
+            if *count > 0 {
+                return Err((
+                    "outbox empty",
+                    format!("device {}: {count} entries are left in the area {area}", device.number),
+                ));
+            }
+        }
+        for (name, overlays) in &device.contents.overlays {
+            for overlay in overlays {
+                if !self.is_explained(device, name, overlay, 0) {
+                    return Err((
+                        "outbox empty",
+                        format!(
+                            "device {}: {name} {} is {} and no list says why: base {:?}",
+                            device.number,
+                            overlay.key,
+                            overlay.state.as_str(),
+                            overlay.base
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_explained(&self, device: &FoundDevice, name: &str, overlay: &Overlay, depth: u32) -> bool {
+        let Ok(entity) = device.schema.entity(name) else {
+            return false;
+        };
+        if entity.local_edits == onsync_core::schema::LocalEdits::Keep {
+            // Edits of a read-only entity stay until its record arrives.
+            return true;
+        }
+        match overlay.state {
+            RecordState::Conflicted => true,
+            RecordState::Rejected => {
+                let listed = device.lists.rejected.iter().chain(&device.lists.unknown);
+                listed
+                    .into_iter()
+                    .any(|entry| entry.entity == name && entry.key == overlay.key)
+            }
+            RecordState::InFlight => false,
+            RecordState::Waiting => depth < 8 && self.is_held(device, entity, overlay, depth),
+        }
+    }
+
+    /// Whether a record waits for a parent that is held itself.
+    fn is_held(&self, device: &FoundDevice, entity: &EntitySchema, overlay: &Overlay, depth: u32) -> bool {
+        let rows = device.contents.rows.get(&entity.name);
+        let row = rows.and_then(|rows| rows.iter().find(|row| entity.key_of(row) == overlay.key));
+        let Some(row) = row else { return false };
+        device.schema.parents_of(&entity.name).any(|relation| {
+            let Some(index) = entity.index_of(&relation.attribute) else {
+                return false;
+            };
+            let key = Key(vec![row[index].clone()]);
+            device
+                .contents
+                .overlay(&relation.parent, &key)
+                .is_some_and(|overlay| {
+                    overlay.base.is_none() && self.is_explained(device, &relation.parent, overlay, depth + 1)
+                })
+        })
+    }
+
+    /// What names the record a value refers to, on a device or on the server.
+    fn referred(&self, schema: &Schema, rows: &BTreeMap<String, Vec<Row>>, parent: &str, value: &Value) -> Value {
+        let (Ok(entity), Some(facts)) = (schema.entity(parent), self.facts.get(parent)) else {
+            return Value::Null;
+        };
+        if value.is_null() || entity.ids == Ids::Client {
+            return value.clone();
+        }
+        let row = rows
+            .get(parent)
+            .and_then(|rows| rows.iter().find(|row| entity.key_of(row).0.first() == Some(value)));
+        match row.and_then(|row| facts.tag.and_then(|tag| row.get(tag))) {
+            Some(tag) => tag.clone(),
+            None => Value::Text("nobody here".to_owned()),
+        }
+    }
+
+    /// A row in terms that are the same everywhere, by what names it; over these attributes.
+    fn common(
+        &self,
+        schema: &Schema,
+        entity: &EntitySchema,
+        columns: &[String],
+        rows: &BTreeMap<String, Vec<Row>>,
+    ) -> BTreeMap<Key, Fields> {
+        let facts = self.facts.get(&entity.name);
+        let mut common = BTreeMap::new();
+        for (number, row) in rows.get(&entity.name).into_iter().flatten().enumerate() {
+            let Some(facts) = facts else { continue };
+            let unnamed = || Key(vec![Value::Integer(-1), Value::Text(format!("{number} {row:?}"))]);
+            let identity = facts.identity(entity, row).unwrap_or_else(unnamed);
+            let mut fields = Fields::new();
+            for name in columns {
+                let Some(index) = entity.index_of(name) else { continue };
+                if entity.is_key(index) && entity.ids == Ids::Server {
+                    continue;
+                }
+                let parent = facts.references.iter().find(|(reference, _)| *reference == index);
+                let value = match parent {
+                    Some((_, parent)) => self.referred(schema, rows, parent, &row[index]),
+                    None => row[index].clone(),
+                };
+                fields.set(name, value);
+            }
+            let twice = common.insert(identity.clone(), fields.clone());
+            if twice.is_some() {
+                common.insert(Key(vec![Value::Text(format!("twice: {number}")), Value::Text(shown(&fields))]), fields);
+            }
+        }
+        common
+    }
+
+    /// The device holds what the server holds, but for what is listed.
+    fn converged(&self, device: &FoundDevice) -> Verdict {
+        for entity in device.schema.entities.iter().filter(|entity| !entity.local) {
+            let columns = entity.columns();
+            let server_entity = self.schema.entity(&entity.name);
+            let Ok(server_entity) = server_entity else { continue };
+            let here = self.common(&device.schema, entity, &columns, &device.contents.rows);
+            let there = self.common(self.schema, server_entity, &columns, &self.found.server);
+            let held = self.held(device, entity);
+            let names: BTreeSet<&Key> = here.keys().chain(there.keys()).collect();
+            for name in names {
+                let (mine, theirs) = (here.get(name), there.get(name));
+                if mine != theirs && !held.contains(name) {
+                    let text = |fields: Option<&Fields>| fields.map_or("nothing".to_owned(), shown);
+                    return Err((
+                        "convergence",
+                        format!(
+                            "device {}: {} {name} is {} here and {} on the server",
+                            device.number,
+                            entity.name,
+                            text(mine),
+                            text(theirs)
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What names the records with changes that are held, and those that refer to them.
+    fn held(&self, device: &FoundDevice, entity: &EntitySchema) -> BTreeSet<Key> {
+        let mut held = BTreeSet::new();
+        let Some(facts) = self.facts.get(&entity.name) else {
+            return held;
+        };
+        let rows = device.contents.rows.get(&entity.name);
+        for overlay in device.contents.overlays.get(&entity.name).into_iter().flatten() {
+            let mine = rows.and_then(|rows| rows.iter().find(|row| entity.key_of(row) == overlay.key));
+            for row in mine.into_iter().chain(&overlay.base) {
+                held.extend(facts.identity(entity, row));
+            }
+            if entity.ids == Ids::Client {
+                held.insert(overlay.key.clone());
+            }
+        }
+        held
+    }
+
+    /// The status says what is there.
+    fn honest(&self, device: &FoundDevice) -> Verdict {
+        let waiting: usize = device
+            .contents
+            .overlays
+            .values()
+            .flatten()
+            .filter(|overlay| overlay.is_waiting())
+            .count();
+        let status = &device.status;
+        let told = (status.waiting, status.rejected, status.unknown);
+        let are = (
+            waiting as u64,
+            device.lists.rejected.len() as u64,
+            device.lists.unknown.len() as u64,
+        );
+        if told != are {
+            return Err((
+                "honest status",
+                format!(
+                    "device {}: the status says {told:?} wait, are rejected, are unknown; there are {are:?}",
+                    device.number
+                ),
+            ));
+        }
+        if status.up_to_date_as_of.is_none() || status.last_error.is_some() {
+            return Err((
+                "honest status",
+                format!("device {}: all is synced, and the status says {}", device.number, status.message()),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Every edit that was accepted is in one of the places it may be, and what was refused nowhere.
+    fn nothing_lost(&self) -> Verdict {
+        let kept: BTreeMap<usize, BTreeSet<&Value>> = self
+            .found
+            .devices
+            .iter()
+            .map(|device| (device.number, self.kept(device)))
+            .collect();
+        let none = BTreeSet::new();
+        for ((device, name, _), edits) in self.ledger.by_record() {
+            let kept = kept.get(&device).unwrap_or(&none);
+            for (number, edit) in edits.iter().enumerate() {
+                let Wish::Write(fields) = &edit.wish else { continue };
+                for (attribute, value) in fields.iter().filter(|(_, value)| self.ledger.is_made(value)) {
+                    let there = self.ledger.was_written(value) || kept.contains(value);
+                    let shown = || format!("device {device}: {name} {} {attribute} = {value}", edit.key);
+                    if edit.told == Told::Refused && there {
+                        return Err(("refused is refused", format!("{} was refused and took effect", shown())));
+                    }
+                    let owed = edit.told == Told::Accepted && !edit.void;
+                    if owed && !there && !superseded(&edits[number + 1..], attribute) {
+                        return Err(("no silent loss", format!("{} was accepted and is nowhere", shown())));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Values that a device lists or still shows as its own.
+    fn kept<'b>(&self, device: &'b FoundDevice) -> BTreeSet<&'b Value> {
+        let mut kept: BTreeSet<&Value> = device.lists.values().collect();
+        for (name, rows) in &device.contents.rows {
+            let Ok(entity) = device.schema.entity(name) else { continue };
+            for row in rows {
+                if device.contents.overlay(name, &entity.key_of(row)).is_some() {
+                    kept.extend(row);
+                }
+            }
+        }
+        kept
+    }
+
+    /// A record that was deleted is gone, and one that nobody deleted is there.
+    fn deletions(&self) -> Verdict {
+        for entity in self.schema.entities.iter().filter(|entity| !entity.local) {
+            let Some(facts) = self.facts.get(&entity.name) else { continue };
+            let rows = self.found.server.get(&entity.name);
+            let there: BTreeSet<Key> = rows
+                .into_iter()
+                .flatten()
+                .filter_map(|row| facts.identity(entity, row))
+                .collect();
+            self.asked_for(entity, facts)?;
+            self.honoured(entity, &there)?;
+        }
+        Ok(())
+    }
+
+    fn identity_of(&self, entity: &EntitySchema, facts: &Facts, key: &Key, fields: &Fields) -> Option<Key> {
+        match entity.ids {
+            Ids::Client => Some(key.clone()),
+            Ids::Server => {
+                let tag = fields.value(&entity.attributes.get(facts.tag?)?.name);
+                (!tag.is_null()).then(|| Key(vec![tag.clone()]))
+            }
+        }
+    }
+
+    /// No sync deleted what no device wanted deleted.
+    fn asked_for(&self, entity: &EntitySchema, facts: &Facts) -> Verdict {
+        let cascades = self
+            .schema
+            .parents_of(&entity.name)
+            .any(|relation| relation.on_delete == OnDelete::Cascade);
+        for event in &self.ledger.events {
+            let Deed::Delete(before) = &event.write.deed else { continue };
+            if event.author != Author::Sync || event.write.entity != entity.name || cascades {
+                continue;
+            }
+            let Some(identity) = self.identity_of(entity, facts, &event.write.key, before) else {
+                continue;
+            };
+            let wanted = self.ledger.edits.iter().any(|edit| {
+                edit.entity == entity.name
+                    && edit.wish == Wish::Delete
+                    && edit.told != Told::Refused
+                    && edit.at < event.at
+                    && edit.identity.as_ref() == Some(&identity)
+            });
+            if !wanted {
+                return Err((
+                    "no mass deletes",
+                    format!("the server deleted {} {identity}, which nobody asked for", entity.name),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a device deleted is gone, was made again, or is listed.
+    fn honoured(&self, entity: &EntitySchema, there: &BTreeSet<Key>) -> Verdict {
+        if self.restored {
+            return Ok(());
+        }
+        for edit in &self.ledger.edits {
+            let Some(identity) = &edit.identity else { continue };
+            let owed = edit.wish == Wish::Delete && edit.told == Told::Accepted && !edit.void;
+            if !owed || edit.entity != entity.name || !there.contains(identity) {
+                continue;
+            }
+            let refuses = entity.refuse_local_writes || entity.local_edits == onsync_core::schema::LocalEdits::Keep;
+            if refuses || self.made_since(entity, edit, identity) || self.is_listed(edit) {
+                continue;
+            }
+            return Err((
+                "no zombies",
+                format!(
+                    "device {}: {} {identity} was deleted and is still on the server",
+                    edit.device, entity.name
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the record went after the edit and was made again, or was gone before; or its device made it again.
+    fn made_since(&self, entity: &EntitySchema, edit: &Edit, identity: &Key) -> bool {
+        let Some(facts) = self.facts.get(&entity.name) else {
+            return true;
+        };
+        let mut absent = true;
+        for event in &self.ledger.events {
+            let write = &event.write;
+            let (Deed::Insert(fields) | Deed::Update(fields) | Deed::Delete(fields)) = &write.deed;
+            if write.entity != entity.name {
+                continue;
+            }
+            let same = match &write.deed {
+                Deed::Update(_) => false,
+                _ => self.identity_of(entity, facts, &write.key, fields).as_ref() == Some(identity),
+            };
+            if !same {
+                continue;
+            }
+            let deleted = matches!(write.deed, Deed::Delete(_));
+            if event.at > edit.at && (deleted || absent) {
+                return true;
+            }
+            absent = deleted;
+        }
+        let again = |later: &Edit| {
+            later.at > edit.at
+                && later.device == edit.device
+                && later.entity == edit.entity
+                && later.key == edit.key
+                && later.told != Told::Refused
+                && later.wish != Wish::Delete
+        };
+        absent || self.ledger.edits.iter().any(again)
+    }
+
+    fn is_listed(&self, edit: &Edit) -> bool {
+        let device = self.found.devices.iter().find(|device| device.number == edit.device);
+        device.is_some_and(|device| {
+            let listed = device.lists.rejected.iter().chain(&device.lists.unknown);
+            listed.into_iter().any(|entry| entry.entity == edit.entity && entry.key == edit.key)
+                || device.contents.overlay(&edit.entity, &edit.key).is_some()
+        })
+    }
+
+    /// No record on the server refers to one that is not there.
+    fn relations(&self) -> Verdict {
+        for relation in &self.schema.relations {
+            let (Ok(child), Ok(parent)) = (
+                self.schema.entity(&relation.child),
+                self.schema.entity(&relation.parent),
+            ) else {
+                continue;
+            };
+            let Some(index) = child.index_of(&relation.attribute) else { continue };
+            let parents: BTreeSet<Key> = self
+                .found
+                .server
+                .get(&parent.name)
+                .into_iter()
+                .flatten()
+                .map(|row| parent.key_of(row))
+                .collect();
+            for row in self.found.server.get(&child.name).into_iter().flatten() {
+                let value = &row[index];
+                if !value.is_null() && !parents.contains(&Key(vec![value.clone()])) {
+                    return Err((
+                        "relations",
+                        format!("{} {} refers to {} {value}, which is not there", child.name, child.key_of(row), parent.name),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a later edit of the same record by the same device wrote the attribute, or deleted the record.
+fn superseded(later: &[&Edit], attribute: &str) -> bool {
+    later.iter().any(|edit| {
+        edit.told != Told::Refused
+            && !edit.void
+            && match &edit.wish {
+                Wish::Write(fields) => fields.has(attribute),
+                Wish::Delete => true,
+            }
+    })
+}

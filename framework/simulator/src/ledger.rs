@@ -1,0 +1,218 @@
+//! The ledger: every edit an app was promised, and every write the server committed. The checks compare the two.
+
+use onsync_core::{Fields, Key, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Who wrote to the server's database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Author {
+    /// A device, through a sync.
+    Sync,
+    /// Another program.
+    Foreign,
+}
+
+/// What one statement on the server did.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Deed {
+    Insert(Fields),
+    Update(Fields),
+    /// With the record as it was.
+    Delete(Fields),
+}
+
+/// One committed statement on the server.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Write {
+    pub(crate) entity: String,
+    pub(crate) key: Key,
+    pub(crate) deed: Deed,
+}
+
+impl fmt::Display for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (verb, fields) = match &self.deed {
+            Deed::Insert(fields) => ("insert", fields),
+            Deed::Update(fields) => ("update", fields),
+            Deed::Delete(fields) => ("delete", fields),
+        };
+        write!(f, "{verb} {} {} {}", self.entity, self.key, shown(fields))
+    }
+}
+
+/// Fields in a line.
+pub(crate) fn shown(fields: &Fields) -> String {
+    let parts: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    format!("{{{}}}", parts.join(", "))
+}
+
+/// A committed write with its place in time.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) at: u64,
+    pub(crate) author: Author,
+    pub(crate) write: Write,
+}
+
+/// What the app was told about its edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// It is stored.
+    Accepted,
+    /// It is not stored.
+    Refused,
+    /// The process died before it answered.
+    Nothing,
+}
+
+/// What an edit does.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Wish {
+    /// Writes these values.
+    Write(Fields),
+    /// Deletes the record.
+    Delete,
+}
+
+/// One edit of an app.
+#[derive(Clone, Debug)]
+pub(crate) struct Edit {
+    pub(crate) at: u64,
+    pub(crate) device: usize,
+    pub(crate) entity: String,
+    /// The local key.
+    pub(crate) key: Key,
+    /// What names the record everywhere, where that is known.
+    pub(crate) identity: Option<Key>,
+    pub(crate) wish: Wish,
+    pub(crate) told: Told,
+    /// The device's store was wiped or put back since: nobody is owed anything.
+    pub(crate) void: bool,
+}
+
+/// What the ledger puts back when the server is restored.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Marked {
+    written: BTreeMap<Value, u32>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    clock: u64,
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) events: Vec<Event>,
+    /// The values that devices made, by the edit that did.
+    made: BTreeMap<Value, usize>,
+    /// How often each value made by a device was written by a sync, in the server's present history.
+    written: BTreeMap<Value, u32>,
+    /// What a sync wrote at any time, also in a history that a restore undid.
+    ever: BTreeSet<Value>,
+    /// The first thing that must not be, as it happened.
+    pub(crate) broken: Option<(&'static str, String)>,
+}
+
+impl Ledger {
+    /// The next moment.
+    pub(crate) fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    /// Notes what the server committed.
+    pub(crate) fn committed(&mut self, author: Author, writes: Vec<Write>) {
+        let at = self.tick();
+        for write in writes {
+            if author == Author::Sync
+                && let Deed::Insert(fields) | Deed::Update(fields) = &write.deed
+            {
+                for (name, value) in fields.iter() {
+                    self.wrote(&write, name, value);
+                }
+            }
+            self.events.push(Event { at, author, write });
+        }
+    }
+
+    fn wrote(&mut self, write: &Write, name: &str, value: &Value) {
+        if !self.made.contains_key(value) {
+            return;
+        }
+        let count = self.written.entry(value.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            let message = format!("{write}: the value of `{name}` took effect {count} times");
+            self.broken.get_or_insert(("at most once", message));
+        }
+        self.ever.insert(value.clone());
+    }
+
+    /// Notes an edit before it is made; the app is told later.
+    pub(crate) fn edit(&mut self, device: usize, entity: &str, key: Key, identity: Option<Key>, wish: Wish) -> usize {
+        let at = self.tick();
+        let number = self.edits.len();
+        self.edits.push(Edit {
+            at,
+            device,
+            entity: entity.to_owned(),
+            key,
+            identity,
+            wish,
+            told: Told::Nothing,
+            void: false,
+        });
+        number
+    }
+
+    /// Notes that these values come from an edit.
+    pub(crate) fn makes(&mut self, edit: usize, values: impl IntoIterator<Item = Value>) {
+        for value in values {
+            self.made.insert(value, edit);
+        }
+    }
+
+    /// Whether a device made this value.
+    pub(crate) fn is_made(&self, value: &Value) -> bool {
+        self.made.contains_key(value)
+    }
+
+    /// Whether a sync ever wrote this value.
+    pub(crate) fn was_written(&self, value: &Value) -> bool {
+        self.ever.contains(value)
+    }
+
+    /// The server is backed up.
+    pub(crate) fn mark(&self) -> Marked {
+        Marked {
+            written: self.written.clone(),
+        }
+    }
+
+    /// The server is restored.
+    pub(crate) fn put_back(&mut self, marked: &Marked) {
+        self.tick();
+        self.written = marked.written.clone();
+    }
+
+    /// A device's store is as it was at that moment: later edits are gone with it.
+    pub(crate) fn forget(&mut self, device: usize, since: u64) {
+        for edit in &mut self.edits {
+            edit.void |= edit.device == device && edit.at > since;
+        }
+    }
+
+    /// Edits by device and record, in order.
+    pub(crate) fn by_record(&self) -> BTreeMap<(usize, &str, &Key), Vec<&Edit>> {
+        let mut found: BTreeMap<(usize, &str, &Key), Vec<&Edit>> = BTreeMap::new();
+        for edit in &self.edits {
+            found
+                .entry((edit.device, &edit.entity, &edit.key))
+                .or_default()
+                .push(edit);
+        }
+        found
+    }
+}

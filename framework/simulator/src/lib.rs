@@ -1,0 +1,29 @@
+#![doc = include_str!("../README.md")]
+
+pub mod campaign;
+mod checks;
+mod device;
+mod device_store;
+mod edits;
+pub mod fault;
+mod foreign;
+mod ledger;
+mod network;
+pub mod place;
+pub mod plan;
+mod reach;
+mod server_store;
+mod service;
+mod shared;
+mod shrink;
+pub mod sweep;
+mod trace;
+mod values;
+mod world;
+
+pub use place::{MakePlace, MemoryPlace, Place};
+pub use plan::{Patterns, Plan, Step};
+pub use reach::Reach;
+pub use shared::CrashPoint;
+pub use shrink::shrink;
+pub use world::{Failure, Run, run};

@@ -1,0 +1,517 @@
+//! One world: a server, devices, people and other programs, from a plan to the verdict.
+
+use crate::checks::{self, Found};
+use crate::device::{Contents, Device, Launch, Tab, context, cut};
+use crate::edits::Editor;
+use crate::fault::Mischief;
+use crate::foreign::{self, Foreign};
+use crate::ledger::Marked;
+use crate::place::{MakePlace, Place};
+use crate::plan::{Patterns, Plan, Step, Way};
+use crate::reach::Reach;
+use crate::service::Service;
+use crate::shared::Shared;
+use crate::values::Facts;
+use futures_util::future::{Either, select};
+use onsync_core::handler::Parameters;
+use onsync_core::runtime::Runtime as _;
+use onsync_core::schema::Schema;
+use onsync_core::{Error, Result};
+use onsync_engine::Outcome;
+use onsync_testkit::fakes::{Dice, ManualRuntime};
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Nothing a world waits for may take longer.
+const LONGEST: Duration = Duration::from_secs(2 * 3_600);
+/// Late messages are over after this.
+const LAST_MESSAGE: Duration = Duration::from_secs(120);
+/// So many syncs in a row must do, once all is well.
+const ROUNDS: usize = 12;
+
+/// A promise that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which check found it.
+    pub check: &'static str,
+    /// What was found.
+    pub message: String,
+}
+
+/// What became of one run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// None if every promise held.
+    pub failure: Option<Failure>,
+    /// What was reached.
+    pub reach: Reach,
+    /// What happened, in words; empty unless asked for.
+    pub trace: Vec<String>,
+    /// Steps of the stores: the devices', the server's.
+    pub store_steps: (u64, u64),
+}
+
+/// Runs a plan.
+pub fn run(plan: &Plan, patterns: &Patterns, make: &MakePlace, traced: bool) -> Run {
+    let runtime = ManualRuntime::new(plan.seed);
+    let mischief = Mischief::new(plan.fault_rates());
+    let shared = Arc::new(Shared::new(
+        runtime,
+        mischief,
+        plan.crashes.clone(),
+        plan.jitter,
+        traced,
+    ));
+    let work = AssertUnwindSafe(|| {
+        let mut world = World::new(plan, patterns, make, shared.clone())?;
+        world.all()
+    });
+    let failure = match std::panic::catch_unwind(work) {
+        Ok(Ok(())) => None,
+        Ok(Err(failure)) => Some(failure),
+        Err(panic) => Some(Failure {
+            check: "no panic",
+            message: said(panic.as_ref()),
+        }),
+    };
+    let store_steps = shared.store_steps();
+    let reach = shared.reach().clone();
+    Run {
+        failure,
+        reach,
+        trace: shared.trace.take(),
+        store_steps,
+    }
+}
+
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without words")
+        .to_owned()
+}
+
+fn broken(check: &'static str, message: impl Into<String>) -> Failure {
+    Failure {
+        check,
+        message: message.into(),
+    }
+}
+
+struct World<'a> {
+    plan: &'a Plan,
+    patterns: &'a Patterns,
+    shared: Arc<Shared>,
+    place: Arc<dyn Place>,
+    service: Arc<Service>,
+    devices: Vec<Device>,
+    schema: Arc<Schema>,
+    facts: Arc<BTreeMap<String, Facts>>,
+    dice: Dice,
+    backup: Option<Marked>,
+}
+
+impl<'a> World<'a> {
+    fn new(
+        plan: &'a Plan,
+        patterns: &'a Patterns,
+        make: &MakePlace,
+        shared: Arc<Shared>,
+    ) -> Result<Self, Failure> {
+        let place = make(plan.seed, &plan.schema).map_err(|error| broken("set-up", error.to_string()))?;
+        let place: Arc<dyn Place> = Arc::from(place);
+        let open = place.clone();
+        let service = Arc::new(Service {
+            shared: shared.clone(),
+            open: Box::new(move || open.server()),
+            schema: plan.schema.clone(),
+            patterns: patterns.clone(),
+            dice: Arc::new(Mutex::new(Dice::new(plan.seed ^ 0x5e))),
+            running: Mutex::default(),
+        });
+        let facts = plan
+            .schema
+            .entities
+            .iter()
+            .map(|entity| (entity.name.clone(), Facts::of(&plan.schema, entity)));
+        Ok(Self {
+            plan,
+            patterns,
+            shared,
+            place,
+            service,
+            devices: (0..plan.devices).map(Device::new).collect(),
+            schema: Arc::new(plan.schema.clone()),
+            facts: Arc::new(facts.collect()),
+            dice: Dice::new(plan.seed ^ 0xd1ce),
+            backup: None,
+        })
+    }
+
+    /// Waits for something in virtual time, within bounds.
+    fn wait<T>(&self, what: &str, future: impl Future<Output = T>) -> Result<T, Failure> {
+        let bounded = async {
+            let limit = pin!(self.shared.runtime.sleep(LONGEST));
+            match select(pin!(future), limit).await {
+                Either::Left((value, _)) => Some(value),
+                Either::Right(_) => None,
+            }
+        };
+        match self.shared.runtime.run(bounded) {
+            Some(Some(value)) => Ok(value),
+            Some(None) => Err(broken("liveness", format!("{what} took longer than {LONGEST:?}"))),
+            None => Err(broken("liveness", format!("{what} waits for something that never happens"))),
+        }
+    }
+
+    fn all(&mut self) -> Result<(), Failure> {
+        self.wait("the server's start", self.service.server())?
+            .map_err(|error| broken("set-up", error.to_string()))?;
+        for step in &self.plan.steps {
+            self.shared.trace.say(|| format!("step {step:?}"));
+            *self.shared.reach().steps.entry(step.name()).or_default() += 1;
+            self.step(step)?;
+            for device in &mut self.devices {
+                device.bury();
+            }
+            self.watch()?;
+        }
+        self.heal()?;
+        self.settle()
+    }
+
+    /// What must hold at any moment.
+    fn watch(&self) -> Result<(), Failure> {
+        match self.shared.ledger().broken.take() {
+            Some((check, message)) => Err(broken(check, message)),
+            None => Ok(()),
+        }
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), Failure> {
+        match *step {
+            Step::Edit {
+                device,
+                tab,
+                deal,
+                pick,
+            } => self.edit(device, tab, deal, pick),
+            Step::Sync { device, tab, way } => self.sync(device, tab, way),
+            Step::Pause { millis } => {
+                self.shared.runtime.advance(Duration::from_millis(millis));
+                Ok(())
+            }
+            Step::Kill { device, tab } => {
+                let shared = self.shared.clone();
+                self.on(device, |device| device.kill(tab, &shared));
+                Ok(())
+            }
+            Step::KillServer => {
+                self.shared.server_dies();
+                Ok(())
+            }
+            Step::Partition { device, seconds } => {
+                let until = self.shared.runtime.elapsed() + Duration::from_secs(seconds);
+                self.on(device, |device| cut(device, until));
+                Ok(())
+            }
+            Step::Foreign { deal, pick, hold } => {
+                let foreign = self.foreign(pick, hold)?;
+                self.shared.runtime.spawn(Box::pin(async move {
+                    // What the database refuses another program has not happened.
+                    let _ = foreign.write(deal).await;
+                }));
+                self.shared.runtime.run_until_idle();
+                Ok(())
+            }
+            Step::BackUp => {
+                if self.place.back_up() {
+                    self.backup = Some(self.shared.ledger().mark());
+                }
+                Ok(())
+            }
+            Step::Restore => {
+                self.restore();
+                Ok(())
+            }
+            Step::Prune { seconds } => self.prune(Duration::from_secs(seconds)),
+            Step::Upgrade { device } => {
+                let shared = self.shared.clone();
+                self.on(device, |device| {
+                    device.kill_all(&shared);
+                    device.upgraded = true;
+                });
+                Ok(())
+            }
+            Step::Clock { minutes } => {
+                let now = self.shared.runtime.now().count();
+                let then = now.saturating_add(minutes.saturating_mul(60_000_000));
+                if let Ok(then) = onsync_core::value::Timestamp::from_count(then) {
+                    self.shared.runtime.set_clock(then);
+                }
+                Ok(())
+            }
+            Step::Copy { device } | Step::PutBack { device } | Step::Wipe { device } | Step::LosePower { device } => {
+                self.database(step, device);
+                Ok(())
+            }
+        }
+    }
+
+    fn on(&mut self, device: usize, work: impl FnOnce(&mut Device)) {
+        if let Some(device) = self.devices.get_mut(device) {
+            work(device);
+        }
+    }
+
+    /// What happens to a device's database while no process has it open.
+    fn database(&mut self, step: &Step, number: usize) {
+        let Some(device) = self.devices.get_mut(number) else {
+            return;
+        };
+        device.kill_all(&self.shared);
+        self.shared.runtime.advance(Duration::from_secs(1));
+        match step {
+            Step::Copy { .. } if self.place.copy_device(number) => {
+                device.copied = Some((self.shared.ledger().tick(), device.upgraded));
+            }
+            Step::PutBack { .. } => {
+                if let Some((at, upgraded)) = device.copied
+                    && self.place.put_device_back(number)
+                {
+                    self.shared.ledger().forget(number, at);
+                    device.upgraded |= upgraded;
+                }
+            }
+            Step::Wipe { .. } if self.place.wipe_device(number) => {
+                device.copied = None;
+                self.shared.ledger().forget(number, 0);
+            }
+            Step::LosePower { .. } => {
+                self.place.lose_power(number);
+            }
+            _ => {}
+        }
+    }
+
+    fn restore(&mut self) {
+        let Some(marked) = self.backup.clone() else { return };
+        self.service.stop();
+        self.shared.server_dies();
+        // What the old processes still had open ends before the copy takes its place.
+        self.shared.runtime.advance(Duration::from_secs(5));
+        if self.place.restore() {
+            self.shared.ledger().put_back(&marked);
+            self.shared.trace.say(|| "the server's database is the copy again".to_owned());
+        }
+    }
+
+    fn prune(&mut self, keep: Duration) -> Result<(), Failure> {
+        let service = self.service.clone();
+        let done = self.wait("pruning", async move { service.server().await?.maintain(keep).await })?;
+        if let Err(error) = done {
+            self.shared.trace.say(|| format!("pruning failed: {error}"));
+        }
+        Ok(())
+    }
+
+    fn foreign(&mut self, pick: u64, hold: u64) -> Result<Foreign, Failure> {
+        let store = self.place.server().map_err(|error| broken("set-up", error.to_string()))?;
+        Ok(Foreign {
+            store,
+            schema: self.schema.clone(),
+            facts: self.facts.clone(),
+            shared: self.shared.clone(),
+            dice: Dice::new(pick),
+            hold: Duration::from_millis(hold),
+        })
+    }
+
+    /// The process, started if it is not running. None where it died while it started.
+    fn tab(&mut self, number: usize, tab: usize) -> Result<Option<&Tab>, Failure> {
+        let running = |device: &Device| device.tabs.get(tab).is_some_and(Option::is_some);
+        let Some(device) = self.devices.get(number) else {
+            return Ok(None);
+        };
+        if !running(device) {
+            self.start(number, tab)?;
+        }
+        Ok(self.devices.get(number).and_then(|device| device.tabs.get(tab)?.as_ref()))
+    }
+
+    fn start(&mut self, number: usize, tab: usize) -> Result<(), Failure> {
+        let store = self.place.device(number).map_err(|error| broken("set-up", error.to_string()))?;
+        let launch = Launch {
+            plan: self.plan,
+            patterns: self.patterns,
+            shared: &self.shared,
+            service: &self.service,
+            store,
+        };
+        let Some(mut device) = self.devices.get_mut(number).map(|device| std::mem::replace(device, Device::new(number))) else {
+            return Ok(());
+        };
+        let started = self.wait("the start of an app", device.start(tab, launch));
+        if let Some(place) = self.devices.get_mut(number) {
+            *place = device;
+        }
+        if let Err(error) = started? {
+            return Err(broken("set-up", format!("device {number} does not start: {error}")));
+        }
+        Ok(())
+    }
+
+    fn edit(&mut self, number: usize, tab: usize, deal: crate::plan::Deal, pick: u64) -> Result<(), Failure> {
+        let Some(running) = self.tab(number, tab)? else {
+            return Ok(());
+        };
+        let (app, name) = (running.app.clone(), running.process.name.clone());
+        let schema = self.plan.schema_of(self.devices.get(number).is_some_and(|device| device.upgraded));
+        let facts: BTreeMap<String, Facts> = schema
+            .entities
+            .iter()
+            .map(|entity| (entity.name.clone(), Facts::of(&schema, entity)))
+            .collect();
+        let mut editor = Editor {
+            app: &app,
+            device: number,
+            schema: &schema,
+            facts: &facts,
+            shared: &self.shared,
+            dice: Dice::new(pick),
+            name: &name,
+        };
+        if let Err(error) = self.wait("an edit", editor.edit(deal))? {
+            self.shared.trace.say(|| format!("{name}: {deal:?} came to nothing: {error}"));
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self, number: usize, tab: usize, way: Way) -> Result<(), Failure> {
+        let again = self.dice.chance(300);
+        let shared = self.shared.clone();
+        let Some(running) = self.tab(number, tab)? else {
+            return Ok(());
+        };
+        if again {
+            running.app.credentials_changed();
+        }
+        match running.app.on_sync(context(way), &Parameters::new()) {
+            Ok(_) => {}
+            Err(error) => shared.trace.say(|| format!("no sync: {error}")),
+        }
+        shared.runtime.run_until_idle();
+        Ok(())
+    }
+
+    /// All is well from now on; what is still on its way arrives.
+    fn heal(&mut self) -> Result<(), Failure> {
+        self.shared.trace.say(|| "all is well from now on".to_owned());
+        self.shared.mischief.heal();
+        for device in &self.devices {
+            cut(device, Duration::ZERO);
+        }
+        self.shared.runtime.advance(LAST_MESSAGE);
+        for number in 0..self.devices.len() {
+            self.devices[number].bury();
+            let upgraded = !self.plan.late.is_empty() && !self.devices[number].upgraded;
+            if upgraded && self.dice.chance(500) {
+                let shared = self.shared.clone();
+                self.on(number, |device| {
+                    device.kill_all(&shared);
+                    device.upgraded = true;
+                });
+            }
+            self.tab(number, 0)?;
+            if let Some(tab) = self.devices[number].any() {
+                tab.app.credentials_changed();
+            }
+        }
+        self.watch()
+    }
+
+    /// A sync of a device, to its end.
+    fn finish(&mut self, number: usize) -> Result<(), Failure> {
+        let Some(tab) = self.tab(number, 0)? else {
+            return Err(broken("set-up", "a device did not start though all is well"));
+        };
+        let app = tab.app.clone();
+        let handle = app
+            .on_sync("", &Parameters::new())
+            .map_err(|error| broken("liveness", format!("device {number} refuses to sync: {error}")))?;
+        let before = self.shared.runtime.elapsed();
+        let outcome = self.wait("a sync while all is well", handle.outcome())?;
+        let took = self.shared.runtime.elapsed().saturating_sub(before);
+        match outcome {
+            Outcome::Completed(_) if took <= 2 * crate::device::LONGEST_WAIT => Ok(()),
+            Outcome::Completed(_) => Err(broken(
+                "bounded time",
+                format!("device {number} needed {took:?} for a sync though all was well"),
+            )),
+            other => Err(broken(
+                "liveness",
+                format!("device {number} does not sync though all is well: {other:?}"),
+            )),
+        }
+    }
+
+    /// Syncs until nothing changes any more, then compares everything.
+    fn settle(&mut self) -> Result<(), Failure> {
+        let mut last = None;
+        for _ in 0..ROUNDS {
+            for number in 0..self.devices.len() {
+                self.finish(number)?;
+                self.watch()?;
+            }
+            let found = self.find()?;
+            let state = (self.shared.ledger().events.len(), found.fingerprint());
+            if last.as_ref() == Some(&state) {
+                return self.judge(&found);
+            }
+            last = Some(state);
+        }
+        Err(broken("idle", format!("after {ROUNDS} rounds of syncs things still change though nobody edits")))
+    }
+
+    fn find(&self) -> Result<Found, Failure> {
+        let failed = |error: Error| broken("set-up", format!("the stores cannot be read: {error}"));
+        let server = self.place.server().map_err(failed)?;
+        let mut found = Found::default();
+        for entity in self.schema.entities.iter().filter(|entity| !entity.local) {
+            let rows = self.wait("reading the server", foreign::rows(server.as_ref(), entity))?;
+            found.server.insert(entity.name.clone(), rows.map_err(failed)?);
+        }
+        for device in &self.devices {
+            let schema = self.plan.schema_of(device.upgraded);
+            let store = self.place.device(device.number).map_err(failed)?;
+            let contents = self.wait("reading a device", Contents::read(store.as_ref(), &schema))?;
+            let Some(tab) = device.any() else {
+                return Err(broken("set-up", "a device is not running though all is well"));
+            };
+            let lists = self.wait("reading a device's lists", checks::Lists::read(&tab.app))?;
+            found.devices.push(checks::FoundDevice {
+                number: device.number,
+                schema,
+                contents: contents.map_err(failed)?,
+                lists: lists.map_err(failed)?,
+                status: tab.app.status(),
+            });
+        }
+        Ok(found)
+    }
+
+    fn judge(&self, found: &Found) -> Result<(), Failure> {
+        let ledger = self.shared.ledger();
+        let judge = checks::Judge {
+            schema: &self.schema,
+            facts: &self.facts,
+            ledger: &ledger,
+            found,
+            restored: self.backup.is_some(),
+        };
+        judge.all().map_err(|(check, message)| Failure { check, message })
+    }
+}

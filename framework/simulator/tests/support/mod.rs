@@ -1,0 +1,18 @@
+//! The patterns of this repository, for all tests of the simulator.
+
+use onsync_core::pattern::SyncPattern;
+use onsync_simulator::Patterns;
+use std::sync::Arc;
+
+pub(crate) fn patterns() -> Patterns {
+    let all: [Arc<dyn SyncPattern>; 3] = [
+        Arc::new(onsync_pattern_read_only::ReadOnly),
+        Arc::new(onsync_pattern_read_only_optimized::ReadOnlyOptimized),
+        Arc::new(onsync_pattern_read_write_last_write_wins::LastWriteWins),
+    ];
+    let mut patterns = Patterns::new("pattern");
+    for pattern in all {
+        patterns.register(pattern.name(), pattern).unwrap();
+    }
+    patterns
+}
