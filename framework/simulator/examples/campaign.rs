@@ -4,9 +4,11 @@
 
 use clap::Parser;
 use onsync_core::Result;
+use onsync_core::pattern::SyncPattern;
 use onsync_pattern_read_only::ReadOnly;
 use onsync_pattern_read_only_optimized::ReadOnlyOptimized;
 use onsync_pattern_read_write_last_write_wins::LastWriteWins;
+use onsync_pattern_read_write_one_to_many::OneToMany;
 use onsync_simulator::campaign::{Campaign, Failed, Findings};
 use onsync_simulator::{MemoryPlace, Patterns, Plan, run, shrink};
 use std::process::ExitCode;
@@ -28,6 +30,9 @@ struct Arguments {
     /// Runs the plan in this file, and prints what happens in its world.
     #[arg(long)]
     plan: Option<std::path::PathBuf>,
+    /// Only these patterns.
+    #[arg(long)]
+    pattern: Vec<String>,
     /// Worlds at once; as many as there are cores unless given.
     #[arg(long)]
     threads: Option<usize>,
@@ -42,11 +47,19 @@ struct Arguments {
     keep: Option<std::path::PathBuf>,
 }
 
-fn patterns() -> Result<Patterns> {
+fn patterns(arguments: &Arguments) -> Result<Patterns> {
     let mut patterns = Patterns::new("pattern");
-    patterns.register("read-only", Arc::new(ReadOnly))?;
-    patterns.register("read-only-optimized", Arc::new(ReadOnlyOptimized))?;
-    patterns.register("read-write-last-write-wins", Arc::new(LastWriteWins))?;
+    let all: [Arc<dyn SyncPattern>; 4] = [
+        Arc::new(ReadOnly),
+        Arc::new(ReadOnlyOptimized),
+        Arc::new(LastWriteWins),
+        Arc::new(OneToMany),
+    ];
+    for pattern in all {
+        if arguments.pattern.is_empty() || arguments.pattern.iter().any(|name| name == pattern.name()) {
+            patterns.register(pattern.name(), pattern)?;
+        }
+    }
     Ok(patterns)
 }
 
@@ -63,7 +76,7 @@ fn main() -> ExitCode {
 }
 
 fn work(arguments: &Arguments) -> Result<bool> {
-    let patterns = patterns()?;
+    let patterns = patterns(arguments)?;
     if let Some(seed) = arguments.seed {
         return Ok(tell(&Plan::new(seed, &patterns)?, &patterns, arguments));
     }
@@ -86,7 +99,7 @@ fn work(arguments: &Arguments) -> Result<bool> {
     };
     let findings = campaign.run(&|_| {});
     report(&findings);
-    if let Some(Failed { seed, .. }) = findings.failed.first() {
+    if let Some(Failed { seed, .. }) = findings.failed.first().filter(|_| !arguments.keep_going) {
         tell(&Plan::new(*seed, &patterns)?, &patterns, arguments);
     }
     Ok(findings.failed.is_empty())
@@ -110,13 +123,15 @@ fn report(findings: &Findings) {
     for (fault, phase) in reach.missing() {
         println!("never reached: {fault} during {}", phase.name());
     }
-    let mut by_check = std::collections::BTreeMap::<&str, Vec<u64>>::new();
-    for Failed { seed, failure } in &findings.failed {
-        by_check.entry(failure.check).or_default().push(*seed);
+    let mut by_check = std::collections::BTreeMap::<&str, Vec<&Failed>>::new();
+    for failed in &findings.failed {
+        by_check.entry(failed.failure.check).or_default().push(failed);
     }
-    for (check, seeds) in by_check {
-        let some: Vec<String> = seeds.iter().take(5).map(u64::to_string).collect();
-        println!("FAILED {check}: {} worlds, seeds {} …", seeds.len(), some.join(", "));
+    for (check, failed) in by_check {
+        println!("FAILED {check}: {} worlds", failed.len());
+        for Failed { seed, failure } in failed.iter().take(5) {
+            println!("  seed {seed}: {}", failure.message);
+        }
     }
 }
 

@@ -162,16 +162,29 @@ impl Judge<'_> {
     }
 
     /// What names the record a value refers to, on a device or on the server.
-    fn referred(&self, schema: &Schema, rows: &BTreeMap<String, Vec<Row>>, parent: &str, value: &Value) -> Value {
+    fn referred(
+        &self,
+        schema: &Schema,
+        rows: &BTreeMap<String, Vec<Row>>,
+        overlays: &BTreeMap<String, Vec<Overlay>>,
+        parent: &str,
+        value: &Value,
+    ) -> Value {
         let (Ok(entity), Some(facts)) = (schema.entity(parent), self.facts.get(parent)) else {
             return Value::Null;
         };
         if value.is_null() || entity.ids == Ids::Client {
             return value.clone();
         }
+        // A record whose deletion is held is gone here, and its base still says what it was.
+        let bases = overlays.get(parent).into_iter().flatten();
+        let bases = bases.filter_map(|overlay| overlay.base.as_ref());
         let row = rows
             .get(parent)
-            .and_then(|rows| rows.iter().find(|row| entity.key_of(row).0.first() == Some(value)));
+            .into_iter()
+            .flatten()
+            .chain(bases)
+            .find(|row| entity.key_of(row).0.first() == Some(value));
         match row.and_then(|row| facts.tag.and_then(|tag| row.get(tag))) {
             Some(tag) => tag.clone(),
             None => Value::Text("nobody here".to_owned()),
@@ -185,6 +198,7 @@ impl Judge<'_> {
         entity: &EntitySchema,
         columns: &[String],
         rows: &BTreeMap<String, Vec<Row>>,
+        overlays: &BTreeMap<String, Vec<Overlay>>,
     ) -> BTreeMap<Key, Fields> {
         let facts = self.facts.get(&entity.name);
         let mut common = BTreeMap::new();
@@ -200,7 +214,7 @@ impl Judge<'_> {
                 }
                 let parent = facts.references.iter().find(|(reference, _)| *reference == index);
                 let value = match parent {
-                    Some((_, parent)) => self.referred(schema, rows, parent, &row[index]),
+                    Some((_, parent)) => self.referred(schema, rows, overlays, parent, &row[index]),
                     None => row[index].clone(),
                 };
                 fields.set(name, value);
@@ -219,8 +233,9 @@ impl Judge<'_> {
             let columns = entity.columns();
             let server_entity = self.schema.entity(&entity.name);
             let Ok(server_entity) = server_entity else { continue };
-            let here = self.common(&device.schema, entity, &columns, &device.contents.rows);
-            let there = self.common(self.schema, server_entity, &columns, &self.found.server);
+            let contents = &device.contents;
+            let here = self.common(&device.schema, entity, &columns, &contents.rows, &contents.overlays);
+            let there = self.common(self.schema, server_entity, &columns, &self.found.server, &BTreeMap::new());
             let held = self.held(device, entity);
             let names: BTreeSet<&Key> = here.keys().chain(there.keys()).collect();
             for name in names {
@@ -287,7 +302,8 @@ impl Judge<'_> {
                 ),
             ));
         }
-        if status.up_to_date_as_of.is_none() || status.last_error.is_some() {
+        let failed = status.last_error.as_ref().is_some_and(|error| error.context.is_empty());
+        if status.up_to_date_as_of.is_none() || failed {
             return Err((
                 "honest status",
                 format!("device {}: all is synced, and the status says {}", device.number, status.message()),
@@ -344,10 +360,10 @@ impl Judge<'_> {
         for entity in self.schema.entities.iter().filter(|entity| !entity.local) {
             let Some(facts) = self.facts.get(&entity.name) else { continue };
             let rows = self.found.server.get(&entity.name);
-            let there: BTreeSet<Key> = rows
+            let there: BTreeMap<Key, Option<Value>> = rows
                 .into_iter()
                 .flatten()
-                .filter_map(|row| facts.identity(entity, row))
+                .filter_map(|row| Some((facts.identity(entity, row)?, facts.tag_of(row))))
                 .collect();
             self.asked_for(entity, facts)?;
             self.honoured(entity, &there)?;
@@ -397,14 +413,16 @@ impl Judge<'_> {
     }
 
     /// What a device deleted is gone, was made again, or is listed.
-    fn honoured(&self, entity: &EntitySchema, there: &BTreeSet<Key>) -> Verdict {
+    fn honoured(&self, entity: &EntitySchema, there: &BTreeMap<Key, Option<Value>>) -> Verdict {
         if self.restored {
             return Ok(());
         }
         for edit in &self.ledger.edits {
             let Some(identity) = &edit.identity else { continue };
             let owed = edit.wish == Wish::Delete && edit.told == Told::Accepted && !edit.void;
-            if !owed || edit.entity != entity.name || !there.contains(identity) {
+            // Under a key that devices choose, somebody else may have made another record.
+            let still = there.get(identity).is_some_and(|tag| *tag == edit.tag);
+            if !owed || edit.entity != entity.name || !still {
                 continue;
             }
             let refuses = entity.refuse_local_writes || entity.local_edits == onsync_core::schema::LocalEdits::Keep;

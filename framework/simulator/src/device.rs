@@ -11,7 +11,7 @@ use onsync_core::query::Query;
 use onsync_core::schema::Schema;
 use onsync_core::store::local::{Access, LocalStore, Overlay};
 use onsync_core::{Key, Result, Row};
-use onsync_engine::config::ContextSettings;
+use onsync_engine::config::{BudgetSettings, ContextSettings};
 use onsync_engine::{App, Config, OnSyncBuilder, Registries, Subscription};
 use onsync_testkit::fakes::{Dice, InProcess, Lossy};
 use std::collections::BTreeMap;
@@ -58,6 +58,8 @@ fn config(plan: &Plan, schema: Schema) -> Result<Config> {
     config.retry.attempts_per_hour = 10_000;
     config.store.page_rows = plan.page_rows;
     config.limits.max_request_bytes = plan.request_bytes;
+    // The clocks of worlds jump by years.
+    config.limits.bin_keep = Duration::from_secs(100 * 365 * 86_400);
     config.limits.refresh_limit = plan.refresh_limit;
     for (name, direction) in [("push", SyncDirection::Push), ("pull", SyncDirection::Pull)] {
         let settings = ContextSettings {
@@ -65,6 +67,8 @@ fn config(plan: &Plan, schema: Schema) -> Result<Config> {
             direction,
             time_out: None,
             discard_pending: false,
+            parameters: Vec::new(),
+            budget: BudgetSettings::default(),
         };
         config.contexts.insert(name.to_owned(), settings);
     }

@@ -296,10 +296,12 @@ impl Editor<'_> {
             let entity = self.schema.entity(&name)?;
             let identity = self.facts(&name).identity(entity, &row);
             let key = entity.key_of(&row);
-            let edit = self
-                .shared
-                .ledger()
-                .edit(self.device, &name, key, identity, Wish::Delete);
+            let tag = self.facts(&name).tag_of(&row);
+            let mut ledger = self.shared.ledger();
+            let edit = ledger.edit(self.device, &name, key, identity, Wish::Delete);
+            if let Some(edit) = ledger.edits.get_mut(edit) {
+                edit.tag = tag;
+            }
             edits.push(edit);
         }
         let key = self.schema.entity(name)?.key_of(&row);

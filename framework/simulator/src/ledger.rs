@@ -88,6 +88,8 @@ pub(crate) struct Edit {
     pub(crate) key: Key,
     /// What names the record everywhere, where that is known.
     pub(crate) identity: Option<Key>,
+    /// What the record was given when it was made, of a record that is deleted.
+    pub(crate) tag: Option<Value>,
     pub(crate) wish: Wish,
     pub(crate) told: Told,
     /// The device's store was wiped or put back since: nobody is owed anything.
@@ -111,6 +113,8 @@ pub(crate) struct Ledger {
     written: BTreeMap<Value, u32>,
     /// What a sync wrote at any time, also in a history that a restore undid.
     ever: BTreeSet<Value>,
+    /// Attributes by entity that travel together with others, also unchanged.
+    pub(crate) travelling: BTreeSet<(String, String)>,
     /// The first thing that must not be, as it happened.
     pub(crate) broken: Option<(&'static str, String)>,
 }
@@ -143,7 +147,8 @@ impl Ledger {
         }
         let count = self.written.entry(value.clone()).or_default();
         *count += 1;
-        if *count > 1 {
+        let place = (write.entity.clone(), name.to_owned());
+        if *count > 1 && !self.travelling.contains(&place) {
             let message = format!("{write}: the value of `{name}` took effect {count} times");
             self.broken.get_or_insert(("at most once", message));
         }
@@ -160,6 +165,7 @@ impl Ledger {
             entity: entity.to_owned(),
             key,
             identity,
+            tag: None,
             wish,
             told: Told::Nothing,
             void: false,

@@ -10,7 +10,7 @@ use onsync_core::schema::{EntitySchema, Schema};
 use onsync_core::store::server::{
     Attached, DeltaRows, Extent, PageLimit, ServerSnapshot, ServerStore, ServerTransaction, SnapshotRows,
 };
-use onsync_core::{Error, Fields, Key, Result, portable_async};
+use onsync_core::{Error, Fields, Key, Result, Value, portable_async};
 use onsync_testkit::fakes::Dice;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -245,6 +245,16 @@ impl ServerTransaction for SimServerTransaction {
         self.step("")?.delete(entity, key).await?;
         self.note(entity, key, Deed::Delete(before.unwrap_or_default()));
         Ok(())
+    }
+
+    async fn referring(
+        &mut self,
+        entity: &EntitySchema,
+        attribute: usize,
+        value: &Value,
+        limit: usize,
+    ) -> Result<Vec<Key>> {
+        self.inner()?.referring(entity, attribute, value, limit).await
     }
 
     async fn position(&mut self) -> Result<u64> {

@@ -87,6 +87,11 @@ impl Facts {
         }
     }
 
+    /// What the record was given when it was made.
+    pub(crate) fn tag_of(&self, row: &[Value]) -> Option<Value> {
+        row.get(self.tag?).cloned()
+    }
+
     /// What names a record for good: its key, or its tag where devices do not know the server's key.
     pub(crate) fn identity(&self, entity: &EntitySchema, row: &[Value]) -> Option<Key> {
         match entity.ids {

@@ -137,6 +137,11 @@ impl<'a> World<'a> {
             .entities
             .iter()
             .map(|entity| (entity.name.clone(), Facts::of(&plan.schema, entity)));
+        let together = plan.schema.entities.iter().flat_map(|entity| {
+            let members = entity.together.iter().flatten();
+            members.map(|member| (entity.name.clone(), member.clone()))
+        });
+        shared.ledger().travelling = together.collect();
         Ok(Self {
             plan,
             patterns,

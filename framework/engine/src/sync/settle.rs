@@ -221,9 +221,14 @@ fn sent_over(subject: &Subject<'_>, base: Option<Row>) -> Option<Row> {
     if subject.entry.mutation.kind == MutationKind::Delete {
         return None;
     }
-    let mut row = base
-        .or_else(|| subject.mine.clone())
-        .unwrap_or_else(|| vec![Value::Null; entity.attributes.len()]);
+    // What a create did not name, the server has as null: also an attribute that the app learned to know since.
+    let mut row = base.unwrap_or_else(|| {
+        let mine = |index: usize| subject.mine.as_ref().and_then(|mine| mine.get(index)).cloned();
+        let attributes = entity.attributes.iter().enumerate();
+        attributes
+            .map(|(index, attribute)| mine(index).filter(|_| attribute.local).unwrap_or_default())
+            .collect()
+    });
     for (index, value) in entity.key_indexes().into_iter().zip(&subject.entry.key.0) {
         row[index] = value.clone();
     }

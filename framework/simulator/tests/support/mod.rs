@@ -5,10 +5,11 @@ use onsync_simulator::Patterns;
 use std::sync::Arc;
 
 pub(crate) fn patterns() -> Patterns {
-    let all: [Arc<dyn SyncPattern>; 3] = [
+    let all: [Arc<dyn SyncPattern>; 4] = [
         Arc::new(onsync_pattern_read_only::ReadOnly),
         Arc::new(onsync_pattern_read_only_optimized::ReadOnlyOptimized),
         Arc::new(onsync_pattern_read_write_last_write_wins::LastWriteWins),
+        Arc::new(onsync_pattern_read_write_one_to_many::OneToMany),
     ];
     let mut patterns = Patterns::new("pattern");
     for pattern in all {
