@@ -123,6 +123,8 @@ impl ServerBuilder {
                 "change tracking was installed: devices fetch this entity again"
             );
         }
+        let history = History::new(self.clock);
+        history.begin(store.as_ref()).await?;
         Ok(Server::from_inner(Inner {
             catalog,
             store,
@@ -131,7 +133,7 @@ impl ServerBuilder {
             validators: self.validators,
             hooks: self.hooks,
             limits: self.limits,
-            history: History::new(self.clock),
+            history,
             attached,
         }))
     }

@@ -2,6 +2,9 @@
 //!
 //! Every checkpoint carries the newest mark there was when it was issued. A checkpoint whose mark the database lacks, or
 //! behind whose mark another one stands below the checkpoint's position, was issued in another history.
+//!
+//! A server that starts stores a mark in any case: a restore stops the server, so what was issued under the last mark of
+//! the copy is told from what comes after it.
 
 use crate::encoding::{HISTORY, HISTORY_NEWEST, NEWEST, decode, encode};
 use crate::limits::Clock;
@@ -19,9 +22,28 @@ pub(crate) struct Mark {
     pub(crate) position: u64,
     /// What tells it from marks of other histories.
     pub(crate) nonce: u64,
+    /// Its place among the marks at its position.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub(crate) serial: u64,
 }
 
-/// A mark as it is stored: its place is the position, its bytes the number and the time.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_first(serial: &u64) -> bool {
+    *serial == 0
+}
+
+impl Mark {
+    /// Its place in the area: marks are in order of position, then of storing.
+    fn place(&self) -> Vec<u8> {
+        let mut place = self.position.to_be_bytes().to_vec();
+        if self.serial > 0 {
+            place.extend_from_slice(&self.serial.to_be_bytes());
+        }
+        place
+    }
+}
+
+/// A mark as it is stored: its place begins with the position, its bytes are the number and the time.
 pub(crate) struct Stored {
     /// The database's position when it was stored.
     pub(crate) position: u64,
@@ -48,7 +70,7 @@ impl Stored {
 
 /// The position of a mark's place.
 pub(crate) fn position_of(place: &[u8]) -> Option<u64> {
-    place.try_into().ok().map(u64::from_be_bytes)
+    place.first_chunk::<8>().map(|position| u64::from_be_bytes(*position))
 }
 
 /// At most one mark a second.
@@ -107,6 +129,21 @@ impl History {
         Ok(mark)
     }
 
+    /// Stores a mark in any case, where a server starts that has given out checkpoints before.
+    pub(crate) async fn begin(&self, store: &dyn ServerStore) -> Result<()> {
+        if newest(store.read().await?.as_mut()).await?.is_none() {
+            return Ok(());
+        }
+        let mut transaction = store.write().await?;
+        let position = transaction.position().await?;
+        let newest = newest_in(transaction.as_mut()).await?;
+        let serial = newest.filter(|mark| mark.position >= position).map(|mark| mark.serial + 1);
+        // A position below the newest mark's is one that only a loss of writes explains: the mark stands behind it then.
+        let position = newest.map_or(position, |mark| position.max(mark.position));
+        put(transaction.as_mut(), position, serial.unwrap_or_default(), self.now()).await?;
+        transaction.commit().await
+    }
+
     /// The mark for checkpoints up to `position`, given the newest one: a new one if that is below and it is time.
     pub(crate) async fn mark(
         &self,
@@ -129,18 +166,29 @@ impl History {
     }
 }
 
+async fn newest_in(transaction: &mut dyn ServerTransaction) -> Result<Option<Mark>> {
+    let bytes = transaction.area_get(HISTORY_NEWEST, NEWEST).await?;
+    bytes.map(|bytes| decode(HISTORY_NEWEST, &bytes)).transpose()
+}
+
 async fn add_in(transaction: &mut dyn ServerTransaction, time: u64) -> Result<Mark> {
     let position = transaction.position().await?;
-    let newest = transaction.area_get(HISTORY_NEWEST, NEWEST).await?;
-    if let Some(bytes) = newest {
-        let mark: Mark = decode(HISTORY_NEWEST, &bytes)?;
-        if mark.position >= position {
-            return Ok(mark);
-        }
+    match newest_in(transaction).await?.filter(|mark| mark.position >= position) {
+        Some(mark) => Ok(mark),
+        None => put(transaction, position, 0, time).await,
     }
+}
+
+async fn put(
+    transaction: &mut dyn ServerTransaction,
+    position: u64,
+    serial: u64,
+    time: u64,
+) -> Result<Mark> {
     let mark = Mark {
         position,
         nonce: random::number()?,
+        serial,
     };
     let stored = Stored {
         position,
@@ -148,7 +196,7 @@ async fn add_in(transaction: &mut dyn ServerTransaction, time: u64) -> Result<Ma
         nonce: mark.nonce,
     };
     transaction
-        .area_put(HISTORY, &position.to_be_bytes(), &stored.bytes())
+        .area_put(HISTORY, &mark.place(), &stored.bytes())
         .await?;
     transaction
         .area_put(HISTORY_NEWEST, NEWEST, &encode(&mark)?)
@@ -164,7 +212,7 @@ pub(crate) async fn newest(snapshot: &mut dyn ServerSnapshot) -> Result<Option<M
 
 /// Whether a checkpoint at `position` that carries this mark belongs to the history of this database.
 pub(crate) async fn knows(snapshot: &mut dyn ServerSnapshot, mark: Mark, position: u64) -> Result<bool> {
-    let place = mark.position.to_be_bytes();
+    let place = mark.place();
     let stored = snapshot.area_get(HISTORY, &place).await?;
     let stored = stored.and_then(|bytes| Stored::read(&place, &bytes));
     if stored.is_none_or(|stored| stored.nonce != mark.nonce) {

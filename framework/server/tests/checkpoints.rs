@@ -156,6 +156,28 @@ async fn a_restore_within_the_second_of_the_last_mark_is_noticed_by_the_next_mar
 }
 
 #[tokio::test]
+async fn a_restore_within_the_second_of_the_last_mark_is_noticed_by_the_server_that_starts_on_it() {
+    let store = MemoryServerStore::new(1);
+    let clock = TestClock::default();
+    let server = builder(&store).clock(clock.clone()).build().await.unwrap();
+    let mut device = pulled(&store, &server).await;
+    let backup = store.backup();
+    foreign_put(&store, "Item", 2, "lost by the restore").await;
+    device.pull(&server, "Item").await;
+    store.restore(&backup);
+    let server = builder(&store).clock(clock.clone()).build().await.unwrap();
+    // Writers pass the device's position before anybody asks.
+    for key in 10..20 {
+        foreign_put(&store, "Item", key, "after the restore").await;
+    }
+    assert!(fetches_again(&device, &server, device.entity("Item", true)).await);
+    device.pull(&server, "Item").await;
+    assert!(!fetches_again(&device, &server, device.entity("Item", true)).await);
+    let server = builder(&store).clock(clock).build().await.unwrap();
+    assert!(!fetches_again(&device, &server, device.entity("Item", true)).await);
+}
+
+#[tokio::test]
 async fn marks_are_stored_at_most_once_a_second() {
     let store = MemoryServerStore::new(1);
     let clock = TestClock::default();

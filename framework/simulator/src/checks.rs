@@ -6,7 +6,7 @@ use crate::values::Facts;
 use onsync_core::schema::{EntitySchema, Ids, OnDelete, Schema};
 use onsync_core::store::local::{Overlay, RecordState};
 use onsync_core::{Fields, Key, Result, Row, Value};
-use onsync_engine::sync::{BinEntry, RejectedEntry};
+use onsync_engine::sync::{BinEntry, RejectedChange, RejectedEntry};
 use onsync_engine::{App, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,9 +19,15 @@ pub(crate) struct Lists {
 
 impl Lists {
     pub(crate) async fn read(app: &App) -> Result<Self> {
+        let (unknown, rejected): (Vec<_>, Vec<_>) = app
+            .rejected(usize::MAX)
+            .await?
+            .into_iter()
+            .partition(|change| change.may_have_been_applied);
+        let entries = |changes: Vec<RejectedChange>| changes.into_iter().map(|change| change.entry).collect();
         Ok(Self {
-            rejected: app.rejected(usize::MAX).await?,
-            unknown: app.may_have_been_applied(usize::MAX).await?,
+            rejected: entries(rejected),
+            unknown: entries(unknown),
             bin: app.bin(usize::MAX).await?,
         })
     }
@@ -389,7 +395,9 @@ impl Judge<'_> {
             .any(|relation| relation.on_delete == OnDelete::Cascade);
         for event in &self.ledger.events {
             let Deed::Delete(before) = &event.write.deed else { continue };
-            if event.author != Author::Sync || event.write.entity != entity.name || cascades {
+            // A database that was restored issues keys again that devices know from before.
+            let reissued = self.restored && entity.ids == Ids::Server;
+            if event.author != Author::Sync || event.write.entity != entity.name || cascades || reissued {
                 continue;
             }
             let Some(identity) = self.identity_of(entity, facts, &event.write.key, before) else {

@@ -5,13 +5,13 @@ use crate::network::Network;
 use crate::plan::{Patterns, Plan, Way};
 use crate::service::Service;
 use crate::shared::{Shared, guard};
-use onsync_core::handler::{Event, Selection, SyncDirection};
+use onsync_core::handler::{Event, SyncDirection};
 use onsync_core::page::KeyRange;
 use onsync_core::query::Query;
 use onsync_core::schema::Schema;
 use onsync_core::store::local::{Access, LocalStore, Overlay};
 use onsync_core::{Key, Result, Row};
-use onsync_engine::config::{BudgetSettings, ContextSettings};
+use onsync_engine::config::ContextSettings;
 use onsync_engine::{App, Config, OnSyncBuilder, Registries, Subscription};
 use onsync_testkit::fakes::{Dice, InProcess, Lossy};
 use std::collections::BTreeMap;
@@ -63,12 +63,8 @@ fn config(plan: &Plan, schema: Schema) -> Result<Config> {
     config.limits.refresh_limit = plan.refresh_limit;
     for (name, direction) in [("push", SyncDirection::Push), ("pull", SyncDirection::Pull)] {
         let settings = ContextSettings {
-            entities: Selection::All,
             direction,
-            time_out: None,
-            discard_pending: false,
-            parameters: Vec::new(),
-            budget: BudgetSettings::default(),
+            ..ContextSettings::default()
         };
         config.contexts.insert(name.to_owned(), settings);
     }

@@ -346,7 +346,8 @@ impl Kinds {
     fn swarm(dice: &mut Dice, devices: usize, upgrades: bool) -> Self {
         let rare = |dice: &mut Dice, per_mille: u32, weight: u64| if dice.chance(per_mille) { weight } else { 0 };
         let restores = rare(dice, 200, 4);
-        let copies = rare(dice, 200, 4);
+        // Devices put back from copies: see docs/reliability.md, what is open.
+        let copies = 0;
         let weights = vec![
             (400, Kind::Edit),
             (250, Kind::Sync),
