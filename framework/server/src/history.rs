@@ -70,7 +70,9 @@ impl Stored {
 
 /// The position of a mark's place.
 pub(crate) fn position_of(place: &[u8]) -> Option<u64> {
-    place.first_chunk::<8>().map(|position| u64::from_be_bytes(*position))
+    place
+        .first_chunk::<8>()
+        .map(|position| u64::from_be_bytes(*position))
 }
 
 /// At most one mark a second.
@@ -137,10 +139,18 @@ impl History {
         let mut transaction = store.write().await?;
         let position = transaction.position().await?;
         let newest = newest_in(transaction.as_mut()).await?;
-        let serial = newest.filter(|mark| mark.position >= position).map(|mark| mark.serial + 1);
+        let serial = newest
+            .filter(|mark| mark.position >= position)
+            .map(|mark| mark.serial + 1);
         // A position below the newest mark's is one that only a loss of writes explains: the mark stands behind it then.
         let position = newest.map_or(position, |mark| position.max(mark.position));
-        put(transaction.as_mut(), position, serial.unwrap_or_default(), self.now()).await?;
+        put(
+            transaction.as_mut(),
+            position,
+            serial.unwrap_or_default(),
+            self.now(),
+        )
+        .await?;
         transaction.commit().await
     }
 
@@ -173,18 +183,16 @@ async fn newest_in(transaction: &mut dyn ServerTransaction) -> Result<Option<Mar
 
 async fn add_in(transaction: &mut dyn ServerTransaction, time: u64) -> Result<Mark> {
     let position = transaction.position().await?;
-    match newest_in(transaction).await?.filter(|mark| mark.position >= position) {
+    match newest_in(transaction)
+        .await?
+        .filter(|mark| mark.position >= position)
+    {
         Some(mark) => Ok(mark),
         None => put(transaction, position, 0, time).await,
     }
 }
 
-async fn put(
-    transaction: &mut dyn ServerTransaction,
-    position: u64,
-    serial: u64,
-    time: u64,
-) -> Result<Mark> {
+async fn put(transaction: &mut dyn ServerTransaction, position: u64, serial: u64, time: u64) -> Result<Mark> {
     let mark = Mark {
         position,
         nonce: random::number()?,

@@ -91,9 +91,9 @@ fn work(arguments: &Arguments) -> Result<bool> {
         make: &MemoryPlace::make,
         plan: &plan,
         seeds: arguments.from..arguments.from + arguments.seeds,
-        threads: arguments.threads.unwrap_or_else(|| {
-            std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-        }),
+        threads: arguments
+            .threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
         time: arguments.time.map(Duration::from_secs),
         keep_going: arguments.keep_going,
     };
@@ -146,12 +146,21 @@ fn tell(plan: &Plan, patterns: &Patterns, arguments: &Arguments) -> bool {
         }
     }
     let run = run(&plan, patterns, &MemoryPlace::make, true);
-    println!("seed {}, {} devices, faults {:?}", plan.seed, plan.devices, plan.rates);
+    println!(
+        "seed {}, {} devices, faults {:?}",
+        plan.seed, plan.devices, plan.rates
+    );
     for entity in &plan.schema.entities {
-        println!("entity {} under {}, ids {:?}", entity.name, entity.pattern, entity.ids);
+        println!(
+            "entity {} under {}, ids {:?}",
+            entity.name, entity.pattern, entity.ids
+        );
     }
     for relation in &plan.schema.relations {
-        println!("relation {} → {}, {:?}", relation.child, relation.parent, relation.on_delete);
+        println!(
+            "relation {} → {}, {:?}",
+            relation.child, relation.parent, relation.on_delete
+        );
     }
     for line in &run.trace {
         println!("{line}");

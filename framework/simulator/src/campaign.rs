@@ -102,14 +102,21 @@ impl Campaign<'_> {
             Ok(plan) => plan,
             Err(error) => return (failed("set-up", error.to_string()), false),
         };
-        if seed % REPEATED != 0 {
+        if !seed.is_multiple_of(REPEATED) {
             return (run(&plan, self.patterns, self.make, false), false);
         }
         let first = run(&plan, self.patterns, self.make, true);
         let second = run(&plan, self.patterns, self.make, true);
         if first.failure.is_none() && first.trace != second.trace {
-            let differing = first.trace.iter().zip(&second.trace).find(|(one, other)| one != other);
-            return (failed("the same twice", format!("two runs differ: {differing:?}")), true);
+            let differing = first
+                .trace
+                .iter()
+                .zip(&second.trace)
+                .find(|(one, other)| one != other);
+            return (
+                failed("the same twice", format!("two runs differ: {differing:?}")),
+                true,
+            );
         }
         (first, true)
     }

@@ -1,9 +1,9 @@
 //! The verdict: what every promise says about the end of a world.
 
 use crate::device::Contents;
-use crate::ledger::{Author, Deed, Edit, Ledger, Told, Wish, shown};
+use crate::ledger::{Edit, Ledger, Told, Wish, shown};
 use crate::values::Facts;
-use onsync_core::schema::{EntitySchema, Ids, OnDelete, Schema};
+use onsync_core::schema::{EntitySchema, Ids, Schema};
 use onsync_core::store::local::{Overlay, RecordState};
 use onsync_core::{Fields, Key, Result, Row, Value};
 use onsync_engine::sync::{BinEntry, RejectedChange, RejectedEntry};
@@ -33,7 +33,11 @@ impl Lists {
     }
 
     fn values(&self) -> impl Iterator<Item = &Value> {
-        let refused = self.rejected.iter().chain(&self.unknown).map(|entry| &entry.values);
+        let refused = self
+            .rejected
+            .iter()
+            .chain(&self.unknown)
+            .map(|entry| &entry.values);
         refused
             .chain(self.bin.iter().map(|entry| &entry.values))
             .flat_map(|fields| fields.iter().map(|(_, value)| value))
@@ -74,7 +78,7 @@ impl Found {
     }
 }
 
-type Verdict = Result<(), (&'static str, String)>;
+pub(crate) type Verdict = Result<(), (&'static str, String)>;
 
 /// Compares what was promised with what is there.
 pub(crate) struct Judge<'a> {
@@ -104,7 +108,10 @@ impl Judge<'_> {
             if *count > 0 {
                 return Err((
                     "outbox empty",
-                    format!("device {}: {count} entries are left in the area {area}", device.number),
+                    format!(
+                        "device {}: {count} entries are left in the area {area}",
+                        device.number
+                    ),
                 ));
             }
         }
@@ -214,7 +221,9 @@ impl Judge<'_> {
             let identity = facts.identity(entity, row).unwrap_or_else(unnamed);
             let mut fields = Fields::new();
             for name in columns {
-                let Some(index) = entity.index_of(name) else { continue };
+                let Some(index) = entity.index_of(name) else {
+                    continue;
+                };
                 if entity.is_key(index) && entity.ids == Ids::Server {
                     continue;
                 }
@@ -227,7 +236,13 @@ impl Judge<'_> {
             }
             let twice = common.insert(identity.clone(), fields.clone());
             if twice.is_some() {
-                common.insert(Key(vec![Value::Text(format!("twice: {number}")), Value::Text(shown(&fields))]), fields);
+                common.insert(
+                    Key(vec![
+                        Value::Text(format!("twice: {number}")),
+                        Value::Text(shown(&fields)),
+                    ]),
+                    fields,
+                );
             }
         }
         common
@@ -238,10 +253,24 @@ impl Judge<'_> {
         for entity in device.schema.entities.iter().filter(|entity| !entity.local) {
             let columns = entity.columns();
             let server_entity = self.schema.entity(&entity.name);
-            let Ok(server_entity) = server_entity else { continue };
+            let Ok(server_entity) = server_entity else {
+                continue;
+            };
             let contents = &device.contents;
-            let here = self.common(&device.schema, entity, &columns, &contents.rows, &contents.overlays);
-            let there = self.common(self.schema, server_entity, &columns, &self.found.server, &BTreeMap::new());
+            let here = self.common(
+                &device.schema,
+                entity,
+                &columns,
+                &contents.rows,
+                &contents.overlays,
+            );
+            let there = self.common(
+                self.schema,
+                server_entity,
+                &columns,
+                &self.found.server,
+                &BTreeMap::new(),
+            );
             let held = self.held(device, entity);
             let names: BTreeSet<&Key> = here.keys().chain(there.keys()).collect();
             for name in names {
@@ -308,11 +337,18 @@ impl Judge<'_> {
                 ),
             ));
         }
-        let failed = status.last_error.as_ref().is_some_and(|error| error.context.is_empty());
+        let failed = status
+            .last_error
+            .as_ref()
+            .is_some_and(|error| error.context.is_empty());
         if status.up_to_date_as_of.is_none() || failed {
             return Err((
                 "honest status",
-                format!("device {}: all is synced, and the status says {}", device.number, status.message()),
+                format!(
+                    "device {}: all is synced, and the status says {}",
+                    device.number,
+                    status.message()
+                ),
             ));
         }
         Ok(())
@@ -335,11 +371,17 @@ impl Judge<'_> {
                     let there = self.ledger.was_written(value) || kept.contains(value);
                     let shown = || format!("device {device}: {name} {} {attribute} = {value}", edit.key);
                     if edit.told == Told::Refused && there {
-                        return Err(("refused is refused", format!("{} was refused and took effect", shown())));
+                        return Err((
+                            "refused is refused",
+                            format!("{} was refused and took effect", shown()),
+                        ));
                     }
                     let owed = edit.told == Told::Accepted && !edit.void;
                     if owed && !there && !superseded(&edits[number + 1..], attribute) {
-                        return Err(("no silent loss", format!("{} was accepted and is nowhere", shown())));
+                        return Err((
+                            "no silent loss",
+                            format!("{} was accepted and is nowhere", shown()),
+                        ));
                     }
                 }
             }
@@ -351,7 +393,9 @@ impl Judge<'_> {
     fn kept<'b>(&self, device: &'b FoundDevice) -> BTreeSet<&'b Value> {
         let mut kept: BTreeSet<&Value> = device.lists.values().collect();
         for (name, rows) in &device.contents.rows {
-            let Ok(entity) = device.schema.entity(name) else { continue };
+            let Ok(entity) = device.schema.entity(name) else {
+                continue;
+            };
             for row in rows {
                 if device.contents.overlay(name, &entity.key_of(row)).is_some() {
                     kept.extend(row);
@@ -359,138 +403,6 @@ impl Judge<'_> {
             }
         }
         kept
-    }
-
-    /// A record that was deleted is gone, and one that nobody deleted is there.
-    fn deletions(&self) -> Verdict {
-        for entity in self.schema.entities.iter().filter(|entity| !entity.local) {
-            let Some(facts) = self.facts.get(&entity.name) else { continue };
-            let rows = self.found.server.get(&entity.name);
-            let there: BTreeMap<Key, Option<Value>> = rows
-                .into_iter()
-                .flatten()
-                .filter_map(|row| Some((facts.identity(entity, row)?, facts.tag_of(row))))
-                .collect();
-            self.asked_for(entity, facts)?;
-            self.honoured(entity, &there)?;
-        }
-        Ok(())
-    }
-
-    fn identity_of(&self, entity: &EntitySchema, facts: &Facts, key: &Key, fields: &Fields) -> Option<Key> {
-        match entity.ids {
-            Ids::Client => Some(key.clone()),
-            Ids::Server => {
-                let tag = fields.value(&entity.attributes.get(facts.tag?)?.name);
-                (!tag.is_null()).then(|| Key(vec![tag.clone()]))
-            }
-        }
-    }
-
-    /// No sync deleted what no device wanted deleted.
-    fn asked_for(&self, entity: &EntitySchema, facts: &Facts) -> Verdict {
-        let cascades = self
-            .schema
-            .parents_of(&entity.name)
-            .any(|relation| relation.on_delete == OnDelete::Cascade);
-        for event in &self.ledger.events {
-            let Deed::Delete(before) = &event.write.deed else { continue };
-            // A database that was restored issues keys again that devices know from before.
-            let reissued = self.restored && entity.ids == Ids::Server;
-            if event.author != Author::Sync || event.write.entity != entity.name || cascades || reissued {
-                continue;
-            }
-            let Some(identity) = self.identity_of(entity, facts, &event.write.key, before) else {
-                continue;
-            };
-            let wanted = self.ledger.edits.iter().any(|edit| {
-                edit.entity == entity.name
-                    && edit.wish == Wish::Delete
-                    && edit.told != Told::Refused
-                    && edit.at < event.at
-                    && edit.identity.as_ref() == Some(&identity)
-            });
-            if !wanted {
-                return Err((
-                    "no mass deletes",
-                    format!("the server deleted {} {identity}, which nobody asked for", entity.name),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// What a device deleted is gone, was made again, or is listed.
-    fn honoured(&self, entity: &EntitySchema, there: &BTreeMap<Key, Option<Value>>) -> Verdict {
-        if self.restored {
-            return Ok(());
-        }
-        for edit in &self.ledger.edits {
-            let Some(identity) = &edit.identity else { continue };
-            let owed = edit.wish == Wish::Delete && edit.told == Told::Accepted && !edit.void;
-            // Under a key that devices choose, somebody else may have made another record.
-            let still = there.get(identity).is_some_and(|tag| *tag == edit.tag);
-            if !owed || edit.entity != entity.name || !still {
-                continue;
-            }
-            let refuses = entity.refuse_local_writes || entity.local_edits == onsync_core::schema::LocalEdits::Keep;
-            if refuses || self.made_since(entity, edit, identity) || self.is_listed(edit) {
-                continue;
-            }
-            return Err((
-                "no zombies",
-                format!(
-                    "device {}: {} {identity} was deleted and is still on the server",
-                    edit.device, entity.name
-                ),
-            ));
-        }
-        Ok(())
-    }
-
-    /// Whether the record went after the edit and was made again, or was gone before; or its device made it again.
-    fn made_since(&self, entity: &EntitySchema, edit: &Edit, identity: &Key) -> bool {
-        let Some(facts) = self.facts.get(&entity.name) else {
-            return true;
-        };
-        let mut absent = true;
-        for event in &self.ledger.events {
-            let write = &event.write;
-            let (Deed::Insert(fields) | Deed::Update(fields) | Deed::Delete(fields)) = &write.deed;
-            if write.entity != entity.name {
-                continue;
-            }
-            let same = match &write.deed {
-                Deed::Update(_) => false,
-                _ => self.identity_of(entity, facts, &write.key, fields).as_ref() == Some(identity),
-            };
-            if !same {
-                continue;
-            }
-            let deleted = matches!(write.deed, Deed::Delete(_));
-            if event.at > edit.at && (deleted || absent) {
-                return true;
-            }
-            absent = deleted;
-        }
-        let again = |later: &Edit| {
-            later.at > edit.at
-                && later.device == edit.device
-                && later.entity == edit.entity
-                && later.key == edit.key
-                && later.told != Told::Refused
-                && later.wish != Wish::Delete
-        };
-        absent || self.ledger.edits.iter().any(again)
-    }
-
-    fn is_listed(&self, edit: &Edit) -> bool {
-        let device = self.found.devices.iter().find(|device| device.number == edit.device);
-        device.is_some_and(|device| {
-            let listed = device.lists.rejected.iter().chain(&device.lists.unknown);
-            listed.into_iter().any(|entry| entry.entity == edit.entity && entry.key == edit.key)
-                || device.contents.overlay(&edit.entity, &edit.key).is_some()
-        })
     }
 
     /// No record on the server refers to one that is not there.
@@ -502,7 +414,9 @@ impl Judge<'_> {
             ) else {
                 continue;
             };
-            let Some(index) = child.index_of(&relation.attribute) else { continue };
+            let Some(index) = child.index_of(&relation.attribute) else {
+                continue;
+            };
             let parents: BTreeSet<Key> = self
                 .found
                 .server
@@ -516,7 +430,12 @@ impl Judge<'_> {
                 if !value.is_null() && !parents.contains(&Key(vec![value.clone()])) {
                     return Err((
                         "relations",
-                        format!("{} {} refers to {} {value}, which is not there", child.name, child.key_of(row), parent.name),
+                        format!(
+                            "{} {} refers to {} {value}, which is not there",
+                            child.name,
+                            child.key_of(row),
+                            parent.name
+                        ),
                     ));
                 }
             }

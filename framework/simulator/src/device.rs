@@ -161,7 +161,9 @@ impl Device {
                 error_message,
                 next_try,
             } => told.trace.say(|| {
-                format!("{name}: sync {context:?} failed: {error_code}: {error_message}; next try {next_try:?}")
+                format!(
+                    "{name}: sync {context:?} failed: {error_code}: {error_message}; next try {next_try:?}"
+                )
             }),
             _ => {}
         });
@@ -200,9 +202,7 @@ impl Contents {
         for entity in &schema.entities {
             let rows = tx.query(entity, &Query::entity(&entity.name)).await?;
             contents.rows.insert(entity.name.clone(), rows);
-            let overlays = tx
-                .overlays_in(entity, &KeyRange::all(), usize::MAX / 2)
-                .await?;
+            let overlays = tx.overlays_in(entity, &KeyRange::all(), usize::MAX / 2).await?;
             contents.overlays.insert(entity.name.clone(), overlays);
         }
         for area in ["outbox", "in_flight", "stage"] {

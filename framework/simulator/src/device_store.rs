@@ -106,7 +106,7 @@ impl LocalStore for SimStore {
                 .draw(&mut guard(&self.process.dice), &[Fault::Busy]);
             if let Some(fault) = drawn {
                 self.shared.struck(fault, phase, &self.process.name);
-                return Err(Error::busy(
+                return Err(Error::transient(
                     "store_busy",
                     "another process of this world holds the database; try again",
                 ));
@@ -222,7 +222,9 @@ impl LocalTransaction for SimTransaction {
     }
 
     async fn put(&mut self, entity: &EntitySchema, attributes: &[usize], rows: &RowSet) -> Result<()> {
-        self.step("put", &entity.name)?.put(entity, attributes, rows).await
+        self.step("put", &entity.name)?
+            .put(entity, attributes, rows)
+            .await
     }
 
     async fn remove(&mut self, entity: &EntitySchema, keys: &[Key]) -> Result<()> {

@@ -77,7 +77,9 @@ impl Editor<'_> {
             return Ok(Value::Null);
         }
         let row = self.pick(&rows);
-        Ok(row.and_then(|row| entity.key_of(row).0.first().cloned()).unwrap_or_default())
+        Ok(row
+            .and_then(|row| entity.key_of(row).0.first().cloned())
+            .unwrap_or_default())
     }
 
     /// Carries out one deal.
@@ -172,7 +174,9 @@ impl Editor<'_> {
                 edit.told = told;
             }
         }
-        self.shared.trace.say(|| format!("{}: {what}: {told:?}", self.name));
+        self.shared
+            .trace
+            .say(|| format!("{}: {what}: {told:?}", self.name));
     }
 
     fn name_key(&self, edit: usize, key: &Key) {
@@ -317,7 +321,12 @@ impl Editor<'_> {
     /// A record and two that refer to it.
     async fn family(&mut self) -> Result<()> {
         let Some(relation) = self.pick(&self.schema.relations).cloned() else {
-            let names: Vec<String> = self.schema.entities.iter().map(|entity| entity.name.clone()).collect();
+            let names: Vec<String> = self
+                .schema
+                .entities
+                .iter()
+                .map(|entity| entity.name.clone())
+                .collect();
             return match self.pick(&names).cloned() {
                 Some(name) => self.create(&name, false).await,
                 None => Ok(()),
@@ -326,7 +335,10 @@ impl Editor<'_> {
         let parent = self.new_record(&relation.parent, false, None).await?;
         let mut children = Vec::new();
         for _ in 0..2 {
-            children.push(self.new_record(&relation.child, false, Some(&Key(vec![Value::Null]))).await?);
+            children.push(
+                self.new_record(&relation.child, false, Some(&Key(vec![Value::Null])))
+                    .await?,
+            );
         }
         let mut edits = vec![self.note(&parent)];
         edits.extend(children.iter().map(|child| self.note(child)));
@@ -371,7 +383,8 @@ impl Editor<'_> {
                     if one.creates {
                         keys.push(tx.create(&one.entity, one.fields.clone()).await?);
                     } else {
-                        tx.update(&one.entity, one.key.clone(), one.fields.clone()).await?;
+                        tx.update(&one.entity, one.key.clone(), one.fields.clone())
+                            .await?;
                         keys.push(one.key.clone());
                     }
                 }

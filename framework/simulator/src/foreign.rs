@@ -29,7 +29,11 @@ pub(crate) async fn rows(store: &dyn ServerStore, entity: &EntitySchema) -> Resu
         rows: 100_000,
         bytes: 1 << 30,
     };
-    let found = store.read().await?.snapshot(&extent, &KeyRange::all(), limit).await?;
+    let found = store
+        .read()
+        .await?
+        .snapshot(&extent, &KeyRange::all(), limit)
+        .await?;
     Ok((0..found.rows.len()).map(|row| found.rows.row(row)).collect())
 }
 
@@ -104,7 +108,9 @@ impl Foreign {
         for (index, parent) in &facts.references {
             let parent = self.schema.clone().entity(parent)?.clone();
             let there = self::rows(self.store.as_ref(), &parent).await?;
-            let value = self.pick(&there).and_then(|row| parent.key_of(&row).0.first().cloned());
+            let value = self
+                .pick(&there)
+                .and_then(|row| parent.key_of(&row).0.first().cloned());
             fields.set(&entity.attributes[*index].name, value.unwrap_or_default());
         }
         if entity.ids == Ids::Client {

@@ -156,7 +156,14 @@ impl Ledger {
     }
 
     /// Notes an edit before it is made; the app is told later.
-    pub(crate) fn edit(&mut self, device: usize, entity: &str, key: Key, identity: Option<Key>, wish: Wish) -> usize {
+    pub(crate) fn edit(
+        &mut self,
+        device: usize,
+        entity: &str,
+        key: Key,
+        identity: Option<Key>,
+        wish: Wish,
+    ) -> usize {
         let at = self.tick();
         let number = self.edits.len();
         self.edits.push(Edit {

@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 pub mod campaign;
+mod chance;
 mod checks;
+mod deletions;
 mod device;
 mod device_store;
 mod edits;
+mod ending;
 pub mod fault;
 mod foreign;
 mod ledger;

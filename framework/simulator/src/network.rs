@@ -65,7 +65,11 @@ fn fate(fault: Option<Fault>, dice: &mut Dice) -> Fate {
 fn is_lost(fate: Fate) -> bool {
     !matches!(
         fate,
-        Fate::Arrives | Fate::Duplicate | Fate::LateDuplicate(_) | Fate::DelayRequest(_) | Fate::DelayAnswer(_)
+        Fate::Arrives
+            | Fate::Duplicate
+            | Fate::LateDuplicate(_)
+            | Fate::DelayRequest(_)
+            | Fate::DelayAnswer(_)
     )
 }
 
@@ -82,13 +86,21 @@ fn told(exchange: &Exchange) -> String {
                 mutation.record
             )),
             RequestFrame::Entity(entity) if entity.pull => {
-                let from = if entity.checkpoint.is_some() { "" } else { " from the start" };
+                let from = if entity.checkpoint.is_some() {
+                    ""
+                } else {
+                    " from the start"
+                };
                 pulled.push(format!("{}{from}", entity.entity));
             }
             _ => {}
         }
     }
-    format!("sends [{}], asks for [{}]", mutations.join("; "), pulled.join(", "))
+    format!(
+        "sends [{}], asks for [{}]",
+        mutations.join("; "),
+        pulled.join(", ")
+    )
 }
 
 impl Network {
@@ -116,7 +128,10 @@ impl Transport for Network {
         if is_cut && !self.shared.mischief.is_healed() {
             self.shared.struck(Fault::Offline, phase, &self.name);
             self.shared.reach().lost += 1;
-            return Err(Error::offline("offline", "this device of the world has no network"));
+            return Err(Error::offline(
+                "server_unreachable",
+                "this device of the world has no network",
+            ));
         }
         self.travel().await;
         let fate = {
@@ -172,8 +187,7 @@ fn heard(frame: &AnswerFrame) -> String {
             },
             (0..page.rows.len())
                 .map(|row| {
-                    let values: Vec<String> =
-                        page.rows.row(row).iter().map(ToString::to_string).collect();
+                    let values: Vec<String> = page.rows.row(row).iter().map(ToString::to_string).collect();
                     format!("({})", values.join(", "))
                 })
                 .collect::<Vec<_>>()

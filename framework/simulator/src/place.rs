@@ -141,13 +141,15 @@ impl Place for MemoryPlace {
     }
 
     fn put_device_back(&self, number: usize) -> bool {
-        self.with(|stores| match (stores.devices.get(&number), stores.images.get(&number)) {
-            (Some(store), Some(image)) => {
-                store.restore(image);
-                true
-            }
-            _ => false,
-        })
+        self.with(
+            |stores| match (stores.devices.get(&number), stores.images.get(&number)) {
+                (Some(store), Some(image)) => {
+                    store.restore(image);
+                    true
+                }
+                _ => false,
+            },
+        )
     }
 
     fn wipe_device(&self, number: usize) -> bool {

@@ -84,10 +84,22 @@ impl Shrinker<'_> {
 
     fn settings(&mut self) {
         let plain = [
-            Plan { jitter: false, ..self.best.clone() },
-            Plan { page_rows: 1_000, ..self.best.clone() },
-            Plan { request_bytes: 1 << 20, ..self.best.clone() },
-            Plan { refresh_limit: 20_000, ..self.best.clone() },
+            Plan {
+                jitter: false,
+                ..self.best.clone()
+            },
+            Plan {
+                page_rows: 1_000,
+                ..self.best.clone()
+            },
+            Plan {
+                request_bytes: 1 << 20,
+                ..self.best.clone()
+            },
+            Plan {
+                refresh_limit: 20_000,
+                ..self.best.clone()
+            },
         ];
         for candidate in plain {
             self.take(candidate);

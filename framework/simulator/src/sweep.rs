@@ -83,7 +83,9 @@ pub fn scenarios(patterns: &Patterns) -> Result<Vec<Plan>> {
     let mut plans: BTreeMap<(String, bool), Plan> = BTreeMap::new();
     for seed in 1..2_000 {
         let plan = Plan::new(seed, patterns)?;
-        let Some(first) = plan.schema.entities.first() else { continue };
+        let Some(first) = plan.schema.entities.first() else {
+            continue;
+        };
         let whole = plan.schema.relations.len() == 1 && plan.schema.entities.len() == 3;
         if whole {
             let name = (first.pattern.clone(), first.ids == Ids::Server);

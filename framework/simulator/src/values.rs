@@ -35,7 +35,7 @@ pub(crate) fn unique(value_type: ValueType, number: u64, bad: bool) -> Value {
         }
         ValueType::LocalTimestamp => onsync_core::value::LocalTimestamp::from_count(count * 1_000_000)
             .map_or(Value::Null, Value::LocalTimestamp),
-        ValueType::Boolean => Value::Boolean(number % 2 == 0),
+        ValueType::Boolean => Value::Boolean(number.is_multiple_of(2)),
         ValueType::Date | ValueType::Time => Value::Null,
     }
 }
@@ -48,7 +48,7 @@ pub(crate) fn small(value_type: ValueType, number: u64) -> Value {
         ValueType::Text => Value::Text(format!("k{count}")),
         ValueType::Uuid => Value::Uuid(Uuid::from_u128(u128::from(number) + 1)),
         ValueType::Bytes => Value::Bytes(vec![u8::try_from(count).unwrap_or_default()]),
-        ValueType::Boolean => Value::Boolean(number % 2 == 0),
+        ValueType::Boolean => Value::Boolean(number.is_multiple_of(2)),
         other => unique(other, number, false),
     }
 }

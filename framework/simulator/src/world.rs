@@ -1,10 +1,9 @@
 //! One world: a server, devices, people and other programs, from a plan to the verdict.
 
-use crate::checks::{self, Found};
-use crate::device::{Contents, Device, Launch, Tab, context, cut};
+use crate::device::{Device, Launch, Tab, context, cut};
 use crate::edits::Editor;
 use crate::fault::Mischief;
-use crate::foreign::{self, Foreign};
+use crate::foreign::Foreign;
 use crate::ledger::Marked;
 use crate::place::{MakePlace, Place};
 use crate::plan::{Patterns, Plan, Step, Way};
@@ -13,11 +12,10 @@ use crate::service::Service;
 use crate::shared::Shared;
 use crate::values::Facts;
 use futures_util::future::{Either, select};
+use onsync_core::Result;
 use onsync_core::handler::Parameters;
 use onsync_core::runtime::Runtime as _;
 use onsync_core::schema::Schema;
-use onsync_core::{Error, Result};
-use onsync_engine::Outcome;
 use onsync_testkit::fakes::{Dice, ManualRuntime};
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -27,10 +25,6 @@ use std::time::Duration;
 
 /// Nothing a world waits for may take longer.
 const LONGEST: Duration = Duration::from_secs(2 * 3_600);
-/// Late messages are over after this.
-const LAST_MESSAGE: Duration = Duration::from_secs(120);
-/// So many syncs in a row must do, once all is well.
-const ROUNDS: usize = 12;
 
 /// A promise that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,24 +88,24 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
         .to_owned()
 }
 
-fn broken(check: &'static str, message: impl Into<String>) -> Failure {
+pub(crate) fn broken(check: &'static str, message: impl Into<String>) -> Failure {
     Failure {
         check,
         message: message.into(),
     }
 }
 
-struct World<'a> {
-    plan: &'a Plan,
+pub(crate) struct World<'a> {
+    pub(crate) plan: &'a Plan,
     patterns: &'a Patterns,
-    shared: Arc<Shared>,
-    place: Arc<dyn Place>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) place: Arc<dyn Place>,
     service: Arc<Service>,
-    devices: Vec<Device>,
-    schema: Arc<Schema>,
-    facts: Arc<BTreeMap<String, Facts>>,
-    dice: Dice,
-    backup: Option<Marked>,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) facts: Arc<BTreeMap<String, Facts>>,
+    pub(crate) dice: Dice,
+    pub(crate) backup: Option<Marked>,
 }
 
 impl<'a> World<'a> {
@@ -157,7 +151,7 @@ impl<'a> World<'a> {
     }
 
     /// Waits for something in virtual time, within bounds.
-    fn wait<T>(&self, what: &str, future: impl Future<Output = T>) -> Result<T, Failure> {
+    pub(crate) fn wait<T>(&self, what: &str, future: impl Future<Output = T>) -> Result<T, Failure> {
         let bounded = async {
             let limit = pin!(self.shared.runtime.sleep(LONGEST));
             match select(pin!(future), limit).await {
@@ -168,7 +162,10 @@ impl<'a> World<'a> {
         match self.shared.runtime.run(bounded) {
             Some(Some(value)) => Ok(value),
             Some(None) => Err(broken("liveness", format!("{what} took longer than {LONGEST:?}"))),
-            None => Err(broken("liveness", format!("{what} waits for something that never happens"))),
+            None => Err(broken(
+                "liveness",
+                format!("{what} waits for something that never happens"),
+            )),
         }
     }
 
@@ -189,7 +186,7 @@ impl<'a> World<'a> {
     }
 
     /// What must hold at any moment.
-    fn watch(&self) -> Result<(), Failure> {
+    pub(crate) fn watch(&self) -> Result<(), Failure> {
         match self.shared.ledger().broken.take() {
             Some((check, message)) => Err(broken(check, message)),
             None => Ok(()),
@@ -259,14 +256,17 @@ impl<'a> World<'a> {
                 }
                 Ok(())
             }
-            Step::Copy { device } | Step::PutBack { device } | Step::Wipe { device } | Step::LosePower { device } => {
+            Step::Copy { device }
+            | Step::PutBack { device }
+            | Step::Wipe { device }
+            | Step::LosePower { device } => {
                 self.database(step, device);
                 Ok(())
             }
         }
     }
 
-    fn on(&mut self, device: usize, work: impl FnOnce(&mut Device)) {
+    pub(crate) fn on(&mut self, device: usize, work: impl FnOnce(&mut Device)) {
         if let Some(device) = self.devices.get_mut(device) {
             work(device);
         }
@@ -310,13 +310,18 @@ impl<'a> World<'a> {
         self.shared.runtime.advance(Duration::from_secs(5));
         if self.place.restore() {
             self.shared.ledger().put_back(&marked);
-            self.shared.trace.say(|| "the server's database is the copy again".to_owned());
+            self.shared
+                .trace
+                .say(|| "the server's database is the copy again".to_owned());
         }
     }
 
     fn prune(&mut self, keep: Duration) -> Result<(), Failure> {
         let service = self.service.clone();
-        let done = self.wait("pruning", async move { service.server().await?.maintain(keep).await })?;
+        let done = self.wait(
+            "pruning",
+            async move { service.server().await?.maintain(keep).await },
+        )?;
         if let Err(error) = done {
             self.shared.trace.say(|| format!("pruning failed: {error}"));
         }
@@ -324,7 +329,10 @@ impl<'a> World<'a> {
     }
 
     fn foreign(&mut self, pick: u64, hold: u64) -> Result<Foreign, Failure> {
-        let store = self.place.server().map_err(|error| broken("set-up", error.to_string()))?;
+        let store = self
+            .place
+            .server()
+            .map_err(|error| broken("set-up", error.to_string()))?;
         Ok(Foreign {
             store,
             schema: self.schema.clone(),
@@ -336,7 +344,7 @@ impl<'a> World<'a> {
     }
 
     /// The process, started if it is not running. None where it died while it started.
-    fn tab(&mut self, number: usize, tab: usize) -> Result<Option<&Tab>, Failure> {
+    pub(crate) fn tab(&mut self, number: usize, tab: usize) -> Result<Option<&Tab>, Failure> {
         let running = |device: &Device| device.tabs.get(tab).is_some_and(Option::is_some);
         let Some(device) = self.devices.get(number) else {
             return Ok(None);
@@ -344,11 +352,17 @@ impl<'a> World<'a> {
         if !running(device) {
             self.start(number, tab)?;
         }
-        Ok(self.devices.get(number).and_then(|device| device.tabs.get(tab)?.as_ref()))
+        Ok(self
+            .devices
+            .get(number)
+            .and_then(|device| device.tabs.get(tab)?.as_ref()))
     }
 
     fn start(&mut self, number: usize, tab: usize) -> Result<(), Failure> {
-        let store = self.place.device(number).map_err(|error| broken("set-up", error.to_string()))?;
+        let store = self
+            .place
+            .device(number)
+            .map_err(|error| broken("set-up", error.to_string()))?;
         let launch = Launch {
             plan: self.plan,
             patterns: self.patterns,
@@ -356,7 +370,11 @@ impl<'a> World<'a> {
             service: &self.service,
             store,
         };
-        let Some(mut device) = self.devices.get_mut(number).map(|device| std::mem::replace(device, Device::new(number))) else {
+        let Some(mut device) = self
+            .devices
+            .get_mut(number)
+            .map(|device| std::mem::replace(device, Device::new(number)))
+        else {
             return Ok(());
         };
         let started = self.wait("the start of an app", device.start(tab, launch));
@@ -364,7 +382,10 @@ impl<'a> World<'a> {
             *place = device;
         }
         if let Err(error) = started? {
-            return Err(broken("set-up", format!("device {number} does not start: {error}")));
+            return Err(broken(
+                "set-up",
+                format!("device {number} does not start: {error}"),
+            ));
         }
         Ok(())
     }
@@ -374,7 +395,9 @@ impl<'a> World<'a> {
             return Ok(());
         };
         let (app, name) = (running.app.clone(), running.process.name.clone());
-        let schema = self.plan.schema_of(self.devices.get(number).is_some_and(|device| device.upgraded));
+        let schema = self
+            .plan
+            .schema_of(self.devices.get(number).is_some_and(|device| device.upgraded));
         let facts: BTreeMap<String, Facts> = schema
             .entities
             .iter()
@@ -390,7 +413,9 @@ impl<'a> World<'a> {
             name: &name,
         };
         if let Err(error) = self.wait("an edit", editor.edit(deal))? {
-            self.shared.trace.say(|| format!("{name}: {deal:?} came to nothing: {error}"));
+            self.shared
+                .trace
+                .say(|| format!("{name}: {deal:?} came to nothing: {error}"));
         }
         Ok(())
     }
@@ -410,113 +435,5 @@ impl<'a> World<'a> {
         }
         shared.runtime.run_until_idle();
         Ok(())
-    }
-
-    /// All is well from now on; what is still on its way arrives.
-    fn heal(&mut self) -> Result<(), Failure> {
-        self.shared.trace.say(|| "all is well from now on".to_owned());
-        self.shared.mischief.heal();
-        for device in &self.devices {
-            cut(device, Duration::ZERO);
-        }
-        self.shared.runtime.advance(LAST_MESSAGE);
-        for number in 0..self.devices.len() {
-            self.devices[number].bury();
-            let upgraded = !self.plan.late.is_empty() && !self.devices[number].upgraded;
-            if upgraded && self.dice.chance(500) {
-                let shared = self.shared.clone();
-                self.on(number, |device| {
-                    device.kill_all(&shared);
-                    device.upgraded = true;
-                });
-            }
-            self.tab(number, 0)?;
-            if let Some(tab) = self.devices[number].any() {
-                tab.app.credentials_changed();
-            }
-        }
-        self.watch()
-    }
-
-    /// A sync of a device, to its end.
-    fn finish(&mut self, number: usize) -> Result<(), Failure> {
-        let Some(tab) = self.tab(number, 0)? else {
-            return Err(broken("set-up", "a device did not start though all is well"));
-        };
-        let app = tab.app.clone();
-        let handle = app
-            .on_sync("", &Parameters::new())
-            .map_err(|error| broken("liveness", format!("device {number} refuses to sync: {error}")))?;
-        let before = self.shared.runtime.elapsed();
-        let outcome = self.wait("a sync while all is well", handle.outcome())?;
-        let took = self.shared.runtime.elapsed().saturating_sub(before);
-        match outcome {
-            Outcome::Completed(_) if took <= 2 * crate::device::LONGEST_WAIT => Ok(()),
-            Outcome::Completed(_) => Err(broken(
-                "bounded time",
-                format!("device {number} needed {took:?} for a sync though all was well"),
-            )),
-            other => Err(broken(
-                "liveness",
-                format!("device {number} does not sync though all is well: {other:?}"),
-            )),
-        }
-    }
-
-    /// Syncs until nothing changes any more, then compares everything.
-    fn settle(&mut self) -> Result<(), Failure> {
-        let mut last = None;
-        for _ in 0..ROUNDS {
-            for number in 0..self.devices.len() {
-                self.finish(number)?;
-                self.watch()?;
-            }
-            let found = self.find()?;
-            let state = (self.shared.ledger().events.len(), found.fingerprint());
-            if last.as_ref() == Some(&state) {
-                return self.judge(&found);
-            }
-            last = Some(state);
-        }
-        Err(broken("idle", format!("after {ROUNDS} rounds of syncs things still change though nobody edits")))
-    }
-
-    fn find(&self) -> Result<Found, Failure> {
-        let failed = |error: Error| broken("set-up", format!("the stores cannot be read: {error}"));
-        let server = self.place.server().map_err(failed)?;
-        let mut found = Found::default();
-        for entity in self.schema.entities.iter().filter(|entity| !entity.local) {
-            let rows = self.wait("reading the server", foreign::rows(server.as_ref(), entity))?;
-            found.server.insert(entity.name.clone(), rows.map_err(failed)?);
-        }
-        for device in &self.devices {
-            let schema = self.plan.schema_of(device.upgraded);
-            let store = self.place.device(device.number).map_err(failed)?;
-            let contents = self.wait("reading a device", Contents::read(store.as_ref(), &schema))?;
-            let Some(tab) = device.any() else {
-                return Err(broken("set-up", "a device is not running though all is well"));
-            };
-            let lists = self.wait("reading a device's lists", checks::Lists::read(&tab.app))?;
-            found.devices.push(checks::FoundDevice {
-                number: device.number,
-                schema,
-                contents: contents.map_err(failed)?,
-                lists: lists.map_err(failed)?,
-                status: tab.app.status(),
-            });
-        }
-        Ok(found)
-    }
-
-    fn judge(&self, found: &Found) -> Result<(), Failure> {
-        let ledger = self.shared.ledger();
-        let judge = checks::Judge {
-            schema: &self.schema,
-            facts: &self.facts,
-            ledger: &ledger,
-            found,
-            restored: self.backup.is_some(),
-        };
-        judge.all().map_err(|(check, message)| Failure { check, message })
     }
 }

@@ -35,40 +35,66 @@ fn check(findings: &Findings) {
 
 #[test]
 fn worlds_by_chance_keep_every_promise() {
-    let findings = campaign(1..201);
+    let findings = campaign(1..41);
     check(&findings);
-    assert_eq!((findings.runs, findings.repeated), (200, 2));
-    assert!(findings.reach.writes > 20 * 200, "people write");
-    assert!(findings.reach.crashes > 3 * 200, "processes die");
+    assert_eq!((findings.runs, findings.repeated), (40, 0));
+    assert!(findings.reach.writes > 20 * 40, "people write");
+    assert!(findings.reach.crashes > 3 * 40, "processes die");
 }
 
 /// Other seeds each time would be no test; these are others than those above.
 #[test]
 fn slow_more_worlds_by_chance_keep_every_promise() {
-    check(&campaign(10_000..11_500));
+    check(&campaign(10_000..10_200));
+}
+
+/// The plans in a folder below `seeds/`, by file.
+fn plans(folder: &str) -> Vec<(String, Plan)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("seeds")
+        .join(folder);
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let mut plans: Vec<(String, Plan)> = files
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            (path.display().to_string(), Plan::from_text(&text).unwrap())
+        })
+        .collect();
+    plans.sort_by(|(one, _), (other, _)| one.cmp(other));
+    plans
 }
 
 /// Every plan in `seeds/` broke a promise once.
 #[test]
 fn plans_that_failed_once_hold_for_ever() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
-    let mut plans = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let plan = Plan::from_text(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let plans = plans("");
+    assert!(!plans.is_empty());
+    for (file, plan) in plans {
         let run = run(&plan, &patterns(), &MemoryPlace::make, true);
         if let Some(failure) = run.failure {
             panic!(
-                "{}: {}: {}\n{}",
-                path.display(),
+                "{file}: {}: {}\n{}",
                 failure.check,
                 failure.message,
                 run.trace.join("\n")
             );
         }
-        plans += 1;
     }
-    assert!(plans > 0);
+}
+
+/// Every plan in `seeds/open/` breaks a promise still, and docs/reliability.md says which. One that holds moves up to the others.
+#[test]
+fn plans_that_are_open_are_still_open() {
+    for (file, plan) in plans("open") {
+        let run = run(&plan, &patterns(), &MemoryPlace::make, false);
+        assert!(
+            run.failure.is_some(),
+            "{file} holds now: move it to seeds/ and mend the docs"
+        );
+    }
 }
 
 #[test]

@@ -165,3 +165,13 @@ pub(super) fn sends_all(dirty: &DirtyRecord<'_>, change: &Change) -> bool {
         _ => false,
     }
 }
+
+/// What the server has of a created record for all that its mutation did not name: null, also in an attribute that the app learned
+/// to know since. What never travels is as it is here.
+pub(super) fn unnamed(entity: &EntitySchema, mine: Option<&Row>) -> Row {
+    let here = |index: usize| mine.and_then(|mine| mine.get(index)).cloned();
+    let attributes = entity.attributes.iter().enumerate();
+    attributes
+        .map(|(index, attribute)| here(index).filter(|_| attribute.local).unwrap_or_default())
+        .collect()
+}

@@ -7,7 +7,7 @@ use super::conflicts;
 use super::cut::forget_rejections;
 use super::exchange::Run;
 use super::expected::{Rest, as_expected};
-use super::freeze::version;
+use super::freeze::{unnamed, version};
 use super::keys::{Keys, note_issued, put_row};
 use super::lists::RejectedEntry;
 use super::outbox::{Cut, OutboxEntry};
@@ -17,7 +17,7 @@ use onsync_core::mutation::{BinReason, MutationKind, Outcome, ServerRecord};
 use onsync_core::pattern::{DirtyRecord, Settlement};
 use onsync_core::schema::{EntitySchema, Ids};
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState};
-use onsync_core::{Error, Key, Result, Row, Value};
+use onsync_core::{Error, Key, Result, Row};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The record an outcome is about, as it stands in the transaction.
@@ -221,14 +221,7 @@ fn sent_over(subject: &Subject<'_>, base: Option<Row>) -> Option<Row> {
     if subject.entry.mutation.kind == MutationKind::Delete {
         return None;
     }
-    // What a create did not name, the server has as null: also an attribute that the app learned to know since.
-    let mut row = base.unwrap_or_else(|| {
-        let mine = |index: usize| subject.mine.as_ref().and_then(|mine| mine.get(index)).cloned();
-        let attributes = entity.attributes.iter().enumerate();
-        attributes
-            .map(|(index, attribute)| mine(index).filter(|_| attribute.local).unwrap_or_default())
-            .collect()
-    });
+    let mut row = base.unwrap_or_else(|| unnamed(entity, subject.mine.as_ref()));
     for (index, value) in entity.key_indexes().into_iter().zip(&subject.entry.key.0) {
         row[index] = value.clone();
     }

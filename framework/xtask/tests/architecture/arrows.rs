@@ -145,7 +145,11 @@ mod tests {
                 "onsync",
                 &["onsync-engine", "onsync-pattern-a", "onsync-store"],
             ),
-            ("framework/cli", "onsync-cli", &["onsync", "onsync-http-server", "onsync-simulator"]),
+            (
+                "framework/cli",
+                "onsync-cli",
+                &["onsync", "onsync-http-server", "onsync-simulator"],
+            ),
             ("examples/one", "onsync-example-one", &["onsync", "onsync-cli"]),
         ];
         let crates =

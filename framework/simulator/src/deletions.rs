@@ -1,0 +1,156 @@
+//! What the promises say about deletions: what was deleted is gone, and nothing else is.
+
+use crate::checks::{Judge, Verdict};
+use crate::ledger::{Author, Deed, Edit, Told, Wish};
+use crate::values::Facts;
+use onsync_core::schema::{EntitySchema, Ids, OnDelete};
+use onsync_core::{Fields, Key, Value};
+use std::collections::BTreeMap;
+
+impl Judge<'_> {
+    /// A record that was deleted is gone, and one that nobody deleted is there.
+    pub(crate) fn deletions(&self) -> Verdict {
+        for entity in self.schema.entities.iter().filter(|entity| !entity.local) {
+            let Some(facts) = self.facts.get(&entity.name) else {
+                continue;
+            };
+            let rows = self.found.server.get(&entity.name);
+            let there: BTreeMap<Key, Option<Value>> = rows
+                .into_iter()
+                .flatten()
+                .filter_map(|row| Some((facts.identity(entity, row)?, facts.tag_of(row))))
+                .collect();
+            self.asked_for(entity, facts)?;
+            self.honoured(entity, &there)?;
+        }
+        Ok(())
+    }
+
+    fn identity_of(&self, entity: &EntitySchema, facts: &Facts, key: &Key, fields: &Fields) -> Option<Key> {
+        match entity.ids {
+            Ids::Client => Some(key.clone()),
+            Ids::Server => {
+                let tag = fields.value(&entity.attributes.get(facts.tag?)?.name);
+                (!tag.is_null()).then(|| Key(vec![tag.clone()]))
+            }
+        }
+    }
+
+    /// No sync deleted what no device wanted deleted.
+    fn asked_for(&self, entity: &EntitySchema, facts: &Facts) -> Verdict {
+        let cascades = self
+            .schema
+            .parents_of(&entity.name)
+            .any(|relation| relation.on_delete == OnDelete::Cascade);
+        for event in &self.ledger.events {
+            let Deed::Delete(before) = &event.write.deed else {
+                continue;
+            };
+            // A database that was restored issues keys again that devices know from before.
+            let reissued = self.restored && entity.ids == Ids::Server;
+            if event.author != Author::Sync || event.write.entity != entity.name || cascades || reissued {
+                continue;
+            }
+            let Some(identity) = self.identity_of(entity, facts, &event.write.key, before) else {
+                continue;
+            };
+            let wanted = self.ledger.edits.iter().any(|edit| {
+                edit.entity == entity.name
+                    && edit.wish == Wish::Delete
+                    && edit.told != Told::Refused
+                    && edit.at < event.at
+                    && edit.identity.as_ref() == Some(&identity)
+            });
+            if !wanted {
+                return Err((
+                    "no mass deletes",
+                    format!(
+                        "the server deleted {} {identity}, which nobody asked for",
+                        entity.name
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a device deleted is gone, was made again, or is listed.
+    fn honoured(&self, entity: &EntitySchema, there: &BTreeMap<Key, Option<Value>>) -> Verdict {
+        if self.restored {
+            return Ok(());
+        }
+        for edit in &self.ledger.edits {
+            let Some(identity) = &edit.identity else { continue };
+            let owed = edit.wish == Wish::Delete && edit.told == Told::Accepted && !edit.void;
+            // Under a key that devices choose, somebody else may have made another record.
+            let still = there.get(identity).is_some_and(|tag| *tag == edit.tag);
+            if !owed || edit.entity != entity.name || !still {
+                continue;
+            }
+            let refuses =
+                entity.refuse_local_writes || entity.local_edits == onsync_core::schema::LocalEdits::Keep;
+            if refuses || self.made_since(entity, edit, identity) || self.is_listed(edit) {
+                continue;
+            }
+            return Err((
+                "no zombies",
+                format!(
+                    "device {}: {} {identity} was deleted and is still on the server",
+                    edit.device, entity.name
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the record went after the edit and was made again, or was gone before; or its device made it again.
+    fn made_since(&self, entity: &EntitySchema, edit: &Edit, identity: &Key) -> bool {
+        let Some(facts) = self.facts.get(&entity.name) else {
+            return true;
+        };
+        let mut absent = true;
+        for event in &self.ledger.events {
+            let write = &event.write;
+            let (Deed::Insert(fields) | Deed::Update(fields) | Deed::Delete(fields)) = &write.deed;
+            if write.entity != entity.name {
+                continue;
+            }
+            let same = match &write.deed {
+                Deed::Update(_) => false,
+                _ => self.identity_of(entity, facts, &write.key, fields).as_ref() == Some(identity),
+            };
+            if !same {
+                continue;
+            }
+            let deleted = matches!(write.deed, Deed::Delete(_));
+            if event.at > edit.at && (deleted || absent) {
+                return true;
+            }
+            absent = deleted;
+        }
+        let again = |later: &Edit| {
+            later.at > edit.at
+                && later.device == edit.device
+                && later.entity == edit.entity
+                && later.key == edit.key
+                && later.told != Told::Refused
+                && later.wish != Wish::Delete
+        };
+        absent || self.ledger.edits.iter().any(again)
+    }
+
+    fn is_listed(&self, edit: &Edit) -> bool {
+        let device = self
+            .found
+            .devices
+            .iter()
+            .find(|device| device.number == edit.device);
+        device.is_some_and(|device| {
+            let listed = device.lists.rejected.iter().chain(&device.lists.unknown);
+            listed
+                .into_iter()
+                .any(|entry| entry.entity == edit.entity && entry.key == edit.key)
+                || device.contents.overlay(&edit.entity, &edit.key).is_some()
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! The end of a world: all is well, everybody syncs until nothing changes, and the promises are checked.
+
+use crate::checks::{Found, FoundDevice, Judge, Lists};
+use crate::device::{Contents, LONGEST_WAIT, cut};
+use crate::foreign;
+use crate::world::{Failure, World, broken};
+use onsync_core::Error;
+use onsync_core::handler::Parameters;
+use onsync_core::runtime::Runtime as _;
+use onsync_engine::Outcome;
+use std::time::Duration;
+
+/// Late messages are over after this.
+const LAST_MESSAGE: Duration = Duration::from_secs(120);
+/// So many syncs in a row must do, once all is well.
+const ROUNDS: usize = 12;
+
+impl World<'_> {
+    /// All is well from now on; what is still on its way arrives.
+    pub(crate) fn heal(&mut self) -> Result<(), Failure> {
+        self.shared.trace.say(|| "all is well from now on".to_owned());
+        self.shared.mischief.heal();
+        for device in &self.devices {
+            cut(device, Duration::ZERO);
+        }
+        self.shared.runtime.advance(LAST_MESSAGE);
+        for number in 0..self.devices.len() {
+            self.devices[number].bury();
+            let upgraded = !self.plan.late.is_empty() && !self.devices[number].upgraded;
+            if upgraded && self.dice.chance(500) {
+                let shared = self.shared.clone();
+                self.on(number, |device| {
+                    device.kill_all(&shared);
+                    device.upgraded = true;
+                });
+            }
+            self.tab(number, 0)?;
+            if let Some(tab) = self.devices[number].any() {
+                tab.app.credentials_changed();
+            }
+        }
+        self.watch()
+    }
+
+    /// A sync of a device, to its end.
+    fn finish(&mut self, number: usize) -> Result<(), Failure> {
+        let Some(tab) = self.tab(number, 0)? else {
+            return Err(broken("set-up", "a device did not start though all is well"));
+        };
+        let app = tab.app.clone();
+        let handle = app
+            .on_sync("", &Parameters::new())
+            .map_err(|error| broken("liveness", format!("device {number} refuses to sync: {error}")))?;
+        let before = self.shared.runtime.elapsed();
+        let outcome = self.wait("a sync while all is well", handle.outcome())?;
+        let took = self.shared.runtime.elapsed().saturating_sub(before);
+        match outcome {
+            Outcome::Completed(_) if took <= 2 * LONGEST_WAIT => Ok(()),
+            Outcome::Completed(_) => Err(broken(
+                "bounded time",
+                format!("device {number} needed {took:?} for a sync though all was well"),
+            )),
+            other => Err(broken(
+                "liveness",
+                format!("device {number} does not sync though all is well: {other:?}"),
+            )),
+        }
+    }
+
+    /// Syncs until nothing changes any more, then compares everything.
+    pub(crate) fn settle(&mut self) -> Result<(), Failure> {
+        let mut last = None;
+        for _ in 0..ROUNDS {
+            for number in 0..self.devices.len() {
+                self.finish(number)?;
+                self.watch()?;
+            }
+            let found = self.find()?;
+            let state = (self.shared.ledger().events.len(), found.fingerprint());
+            if last.as_ref() == Some(&state) {
+                return self.judge(&found);
+            }
+            last = Some(state);
+        }
+        Err(broken(
+            "idle",
+            format!("after {ROUNDS} rounds of syncs things still change though nobody edits"),
+        ))
+    }
+
+    fn find(&self) -> Result<Found, Failure> {
+        let failed = |error: Error| broken("set-up", format!("the stores cannot be read: {error}"));
+        let server = self.place.server().map_err(failed)?;
+        let mut found = Found::default();
+        for entity in self.schema.entities.iter().filter(|entity| !entity.local) {
+            let rows = self.wait("reading the server", foreign::rows(server.as_ref(), entity))?;
+            found.server.insert(entity.name.clone(), rows.map_err(failed)?);
+        }
+        for device in &self.devices {
+            let schema = self.plan.schema_of(device.upgraded);
+            let store = self.place.device(device.number).map_err(failed)?;
+            let contents = self.wait("reading a device", Contents::read(store.as_ref(), &schema))?;
+            let Some(tab) = device.any() else {
+                return Err(broken("set-up", "a device is not running though all is well"));
+            };
+            let lists = self.wait("reading a device's lists", Lists::read(&tab.app))?;
+            found.devices.push(FoundDevice {
+                number: device.number,
+                schema,
+                contents: contents.map_err(failed)?,
+                lists: lists.map_err(failed)?,
+                status: tab.app.status(),
+            });
+        }
+        Ok(found)
+    }
+
+    fn judge(&self, found: &Found) -> Result<(), Failure> {
+        let ledger = self.shared.ledger();
+        let judge = Judge {
+            schema: &self.schema,
+            facts: &self.facts,
+            ledger: &ledger,
+            found,
+            restored: self.backup.is_some(),
+        };
+        judge.all().map_err(|(check, message)| Failure { check, message })
+    }
+}
