@@ -167,6 +167,8 @@ pub(crate) fn schema(dice: &mut Dice, patterns: &Patterns) -> Result<(Schema, BT
         match patterns.get(name)?.direction() {
             Direction::ReadWrite => writers.push(name.to_owned()),
             Direction::ReadOnly => readers.push(name.to_owned()),
+            // What is sent and leaves the device can not be compared at the end.
+            Direction::SendOnly => {}
         }
     }
     let mut schema = Schema::default();
