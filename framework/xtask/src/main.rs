@@ -29,7 +29,7 @@ Exit codes of test:
 demo and bench end with the exit code of the program they run; js with 0, 1 or 4.";
 
 /// The benches of the crate `onsync`, in the order in which they run.
-const BENCHES: [&str; 5] = ["first_sync", "delta", "push", "conflicts", "memory"];
+const BENCHES: [&str; 6] = ["first_sync", "delta", "push", "conflicts", "family", "memory"];
 
 #[derive(Debug, Parser)]
 #[command(
@@ -186,7 +186,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("first_sync, delta, push, conflicts, memory"),
+            error.contains("first_sync, delta, push, conflicts, family, memory"),
             "{error}"
         );
     }

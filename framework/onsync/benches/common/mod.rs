@@ -3,7 +3,7 @@
 
 use onsync_core::ValueType;
 use onsync_core::registry::Registry;
-use onsync_core::schema::{Attribute, EntitySchema, OnPendingConflicts, Schema};
+use onsync_core::schema::{Attribute, EntitySchema, OnDelete, OnPendingConflicts, Relation, Schema};
 use onsync_core::transport::Transport as _;
 use onsync_engine::{App, OnSyncBuilder};
 use onsync_http_server::HttpServerOptions;
@@ -11,6 +11,7 @@ use onsync_http_transport::{HttpTransport, HttpTransportOptions};
 use onsync_pattern_read_only_optimized::ReadOnlyOptimized;
 use onsync_pattern_read_write_conflict_detection::ConflictDetection;
 use onsync_pattern_read_write_last_write_wins::LastWriteWins;
+use onsync_pattern_read_write_one_to_many::OneToMany;
 use onsync_server::{NoAuthentication, Server};
 use onsync_sqlite_server_store::{SqliteServerStore, SqliteServerStoreOptions};
 use onsync_sqlite_store::rusqlite::{self, Connection};
@@ -45,7 +46,57 @@ pub(crate) fn entity(pattern: &str) -> EntitySchema {
     }
 }
 
+/// Parents and children as families, instead of the name of a pattern.
+pub(crate) const FAMILY: &str = "family";
+/// The same records, each for itself.
+pub(crate) const UNRELATED: &str = "unrelated";
+
+/// Parents and children, related or not.
+fn parents_and_children(related: bool) -> Schema {
+    let pattern = match related {
+        true => "read-write-one-to-many",
+        false => "read-write-last-write-wins",
+    };
+    let parent = vec![
+        Attribute::new("id", ValueType::Integer),
+        Attribute::new("name", ValueType::Text),
+    ];
+    let mut child = parent.clone();
+    child.insert(1, Attribute::new("parent_id", ValueType::Integer));
+    let relation = Relation {
+        name: "parent".to_owned(),
+        child: "Child".to_owned(),
+        attribute: "parent_id".to_owned(),
+        parent: "Parent".to_owned(),
+        on_delete: OnDelete::Cascade,
+    };
+    Schema {
+        entities: vec![
+            EntitySchema::new("Parent", pattern, &["id"], parent),
+            EntitySchema::new("Child", pattern, &["id"], child),
+        ],
+        relations: related.then_some(relation).into_iter().collect(),
+    }
+}
+
+/// An empty database for parents and children.
+pub(crate) fn fill_family(path: &Path) {
+    let connection = Connection::open(path).expect("a database");
+    connection
+        .pragma_update(None, "journal_mode", "wal")
+        .expect("WAL");
+    connection
+        .execute_batch(
+            "CREATE TABLE Parent (id INTEGER PRIMARY KEY, name TEXT);
+             CREATE TABLE Child (id INTEGER PRIMARY KEY, parent_id INTEGER, name TEXT);",
+        )
+        .expect("tables");
+}
+
 pub(crate) fn schema(pattern: &str) -> Schema {
+    if [FAMILY, UNRELATED].contains(&pattern) {
+        return parents_and_children(pattern == FAMILY);
+    }
     Schema {
         entities: vec![entity(pattern)],
         relations: vec![],
@@ -170,6 +221,9 @@ pub(crate) fn serve_if_asked() {
         patterns
             .register("read-write-conflict-detection", Arc::new(ConflictDetection))
             .expect("a name");
+        patterns
+            .register("read-write-one-to-many", Arc::new(OneToMany))
+            .expect("a name");
         let store = Arc::new(SqliteServerStore::new(SqliteServerStoreOptions::new(path)));
         let server = Server::builder()
             .schema(schema(&pattern))
@@ -278,6 +332,7 @@ pub(crate) async fn device(path: &Path, url: &str, pattern: &str) -> App {
         .and_then(|builder| builder.pattern(ReadOnlyOptimized))
         .and_then(|builder| builder.pattern(LastWriteWins))
         .and_then(|builder| builder.pattern(ConflictDetection))
+        .and_then(|builder| builder.pattern(OneToMany))
         .expect("a builder");
     for context in 0..CONTEXTS {
         builder
