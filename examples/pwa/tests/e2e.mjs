@@ -146,7 +146,9 @@ try {
   await step("back online the conflict is shown with both sides", async () => {
     await ada.context.setOffline(false);
     await until(ada, "the conflict is found", () => window.app.status().conflicts === 1);
-    await ada.page.locator("#list button", { hasText: "Inspect the roof" }).click();
+    const conflicted = ada.page.locator("#list button", { hasText: "Inspect the roof" });
+    await conflicted.locator(".state[data-state=conflicted]").waitFor(WAIT);
+    await conflicted.click();
     await ada.page.locator("#compare").click();
     const row = ada.page.locator("#conflict-rows tr", { hasText: "Status" });
     await row.locator("label", { hasText: "done" }).waitFor(WAIT);

@@ -48,6 +48,7 @@ async function onVisits() {
 async function readStates() {
   const [waiting, open] = await Promise.all([app.waiting(), app.conflicts("Visit")]);
   states = new Map(waiting.map((one) => [name(one.entity, one.key), one.state]));
+  for (const conflict of open) states.set(name("Visit", conflict.key), "conflicted");
   conflicts = open;
 }
 

@@ -103,13 +103,15 @@ export function drawConflict({ base, mine, theirs }, decide) {
   const rows = names.map((name) => {
     const same = shown(mine[name]) === shown(theirs[name]);
     const row = element("tr", { className: same ? "same" : "" }, element("th", { scope: "row", textContent: LABELS[name] }));
+    // What only they changed is theirs to begin with.
+    const start = base && shown(base[name]) === shown(mine[name]) ? "theirs" : "mine";
     for (const [side, values] of [["mine", mine], ["theirs", theirs]]) {
       if (same) {
         row.append(element("td", { textContent: side === "mine" ? shown(values[name]) : "the same" }));
         continue;
       }
       const changed = base && shown(base[name]) !== shown(values[name]);
-      const radio = element("input", { type: "radio", name: `choice-${name}`, value: side, checked: side === "mine" });
+      const radio = element("input", { type: "radio", name: `choice-${name}`, value: side, checked: side === start });
       row.append(element("td", {}, element("label", {}, radio, `${shown(values[name])}${changed ? "" : " (unchanged)"}`)));
     }
     return row;
