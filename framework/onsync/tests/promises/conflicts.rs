@@ -12,6 +12,7 @@ crate::scenarios! {
     a_later_remote_change_refreshes_theirs
     a_conflict_ends_by_itself_where_both_become_equal
     mine_is_kept_taken_back_or_merged
+    a_record_deleted_on_both_sides_is_made_anew_by_a_merge
     a_stale_resolution_is_a_conflict_again
     an_edit_of_a_conflicted_record_goes_to_mine
     what_a_merge_may_not_hold_is_refused
@@ -339,6 +340,25 @@ mod run {
                     assert_eq!(bin[0].values.value("name"), &"mine".into());
                 }
             }
+        }
+    }
+
+    /// Deleted there, then here while the conflict was open: any decision ends it.
+    pub(super) fn a_record_deleted_on_both_sides_is_made_anew_by_a_merge(kind: Kind) {
+        for resolution in [
+            Resolution::KeepMine,
+            Resolution::TakeTheirs,
+            Resolution::Merge(name("anew")),
+        ] {
+            let (world, a, b) = two(kind);
+            a.update("Item", 1i64, &name("mine"));
+            world.delete("Item", 1);
+            a.sync();
+            a.delete("Item", 1i64);
+            let merges = matches!(resolution, Resolution::Merge(_));
+            a.resolve("Item", 1i64, resolution);
+            settle(&world, [&a, &b]);
+            assert_eq!(there(&world, 1), merges.then(|| "anew".to_owned()));
         }
     }
 
