@@ -24,11 +24,27 @@ fn it_shows_what_its_page_says() {
 }
 
 #[test]
-fn its_command_knows_the_pattern_and_the_plain_one_does_not() {
+fn its_command_knows_the_pattern() {
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/onsync.toml");
     let (output, said) = run(&["check", "--config", config]);
     assert!(!said.contains("unknown_plugin"), "{said}");
     assert_ne!(output.status.code(), Some(2), "{said}");
+}
+
+#[tokio::test]
+async fn an_app_without_the_pattern_refuses_the_configuration_and_lists_what_it_has() {
+    let config = onsync::config::Config::from_text(include_str!("../onsync.toml")).unwrap();
+    let built = onsync::builder(config, onsync::registries())
+        .unwrap()
+        .build()
+        .await;
+    let error = built.err().unwrap();
+    assert_eq!(error.code(), "unknown_plugin", "{error}");
+    let said = error.to_string();
+    assert!(
+        said.contains("append-only") && said.contains("read-only-optimized"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -70,13 +70,7 @@ async fn completed(screen: Screen, app: &App, summary: &Summary, took: Duration)
         took,
         travelled(summary)
     ));
-    if unresolved || waiting > 0 {
-        let waiting = counted(waiting as u64, "change is", "changes are");
-        screen.line(format!(
-            "{waiting} still waiting; {} shows why",
-            screen.cyan("onsync status --list")
-        ));
-    }
+    tell_left(screen, app, waiting).await?;
     screen.json(&json!({
         "outcome": "completed",
         "summary": summary,
@@ -84,6 +78,33 @@ async fn completed(screen: Screen, app: &App, summary: &Summary, took: Duration)
         "milliseconds": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     }));
     Ok(if unresolved { Exit::Unresolved } else { Exit::Done })
+}
+
+/// What is not settled, also from earlier runs, and the command that shows it.
+async fn tell_left(screen: Screen, app: &App, waiting: usize) -> onsync::Result<()> {
+    let refused = !app.rejected(1).await?.is_empty();
+    let contested = !app.conflicts(None, 1).await?.is_empty();
+    if waiting > 0 {
+        let waiting = counted(waiting as u64, "change is", "changes are");
+        screen.line(format!("{waiting} still waiting"));
+    }
+    let told = [
+        (refused, "onsync rejected list", "shows what was refused and why"),
+        (
+            contested,
+            "onsync conflicts list",
+            "shows both sides of each conflict",
+        ),
+        (
+            waiting > 0 && !refused && !contested,
+            "onsync status --list",
+            "shows why",
+        ),
+    ];
+    for (_, command, what) in told.into_iter().filter(|(is, ..)| *is) {
+        screen.line(format!("{} {what}", screen.cyan(command)));
+    }
+    Ok(())
 }
 
 /// What a run carried, in words.

@@ -33,7 +33,9 @@ fn conflicts_are_shown_side_by_side_and_end_as_told() {
     database
         .execute("UPDATE customers SET city = 'theirs'", [])
         .unwrap();
-    device.onsync(&["sync"]).expect(5);
+    let contested = device.onsync(&["sync"]).expect(5);
+    contested.says("onsync conflicts list shows both sides of each conflict");
+    assert!(!contested.out.contains("onsync rejected"), "{contested:?}");
 
     let list = device.onsync(&["conflicts", "list", "--json"]).expect(0).json();
     let open = list["conflicts"].as_array().unwrap();

@@ -72,8 +72,15 @@ fn refused_changes_are_listed_shown_sent_again_and_discarded() {
              UPDATE \"Customer\" SET name = 'Ada' WHERE id = 2;",
         )
         .unwrap();
-    device.onsync(&["sync"]).expect(5);
-    device.onsync(&["sync"]).expect(0);
+    let refused = device.onsync(&["sync"]).expect(5);
+    refused.says("onsync rejected list shows what was refused and why");
+    assert!(!refused.out.contains("waiting"), "nothing waits: {refused:?}");
+    assert!(!refused.out.contains("onsync conflicts"), "{refused:?}");
+    assert!(!refused.out.contains("onsync status"), "{refused:?}");
+    device
+        .onsync(&["sync"])
+        .expect(0)
+        .says("onsync rejected list shows what was refused and why");
     let list = device.onsync(&["rejected", "list", "--json"]).expect(0).json();
     let listed = list["rejected"].as_array().unwrap();
     let of = |kind: &str| {
