@@ -14,7 +14,7 @@ use rusqlite::{Connection, params};
 const META: &str =
     "\"_onsync_from_server\", \"_onsync_edit\", \"_onsync_acknowledged_to\", \"_onsync_state\"";
 /// [`Overlay::is_waiting`] as SQL.
-const WAITING: &str = "\"_onsync_edit\" > \"_onsync_acknowledged_to\"";
+pub(crate) const WAITING: &str = "\"_onsync_edit\" > \"_onsync_acknowledged_to\"";
 
 pub(crate) fn get(
     connection: &Connection,

@@ -1,6 +1,7 @@
 //! Tables, views, indexes and triggers of a schema: made, extended, verified and healed when a store is opened.
 
 use crate::error::{self, SqlResult as _};
+use crate::overlay::WAITING;
 use crate::sql::{Shape, base_name, quote, view_name};
 use crate::tables::{base_table, view, visible_table, wants_sequence};
 use crate::triggers::triggers;
@@ -123,6 +124,7 @@ impl Preparation<'_> {
         self.indexes(&shape, schema)?;
         if !entity.local {
             self.table(&shape, &base_name(&entity.name), &base_table(&shape), true)?;
+            self.waiting_index(&shape)?;
             self.view(&shape)?;
         }
         self.triggers(entity)
@@ -322,6 +324,16 @@ impl Preparation<'_> {
             ))?;
         }
         Ok(())
+    }
+
+    /// What waits is found without looking at what is held: a thousand open conflicts cost a sync nothing.
+    fn waiting_index(&self, shape: &Shape<'_>) -> Result<()> {
+        self.run(&format!(
+            "CREATE INDEX IF NOT EXISTS {} ON {} ({}) WHERE {WAITING}",
+            quote(&format!("_onsync_waiting_{}", shape.entity.name)),
+            shape.base,
+            shape.key_list()
+        ))
     }
 
     fn view(&mut self, shape: &Shape<'_>) -> Result<()> {
