@@ -122,11 +122,11 @@ impl Hub {
     /// Changes the status and tells everybody, as one step.
     pub(crate) fn tell(&self, event: &Event, change: impl FnOnce(&mut Status)) {
         let mut listeners = lock(&self.listeners);
+        let at = self.runtime.now();
         self.update(|status| {
-            note(status, event);
+            note(status, event, at);
             change(status);
         });
-        let at = self.runtime.now();
         listeners.retain(|inbox| !inbox.closed.load(Ordering::Acquire));
         for inbox in listeners.iter() {
             inbox.push(at, event);
@@ -179,12 +179,13 @@ impl Hub {
 }
 
 /// What an event says about the status.
-fn note(status: &mut Status, event: &Event) {
+fn note(status: &mut Status, event: &Event, at: Timestamp) {
     match event {
         Event::OnSyncStart { context } => {
             status.running = Some(RunningStatus {
                 context: context.clone(),
                 progress: None,
+                got_on_at: at,
             });
         }
         Event::OnSyncProgress {
@@ -196,6 +197,7 @@ fn note(status: &mut Status, event: &Event) {
             ..
         } => {
             if let Some(running) = &mut status.running {
+                running.got_on_at = at;
                 running.progress = Some(RunProgress {
                     entity: entity.clone(),
                     phase: *phase,
@@ -241,8 +243,14 @@ impl Drop for Marked {
 }
 
 fn own<T>(work: impl FnOnce() -> T) -> T {
-    let _marked = Marked(OWN.replace(true));
-    work()
+    let marked = || {
+        let _marked = Marked(OWN.replace(true));
+        work()
+    };
+    #[cfg(feature = "native")]
+    return crate::runtime::may_block(marked);
+    #[cfg(not(feature = "native"))]
+    marked()
 }
 
 /// Whether a handler or listener is running on this thread: what it writes was caused by a run.

@@ -5,6 +5,7 @@ mod builder;
 pub mod config;
 mod events;
 mod lifecycle;
+mod messages;
 mod network;
 mod observed;
 #[cfg(feature = "native")]
@@ -21,6 +22,7 @@ pub use builder::{Factory, OnSyncBuilder, Registries};
 pub use config::Config;
 pub use events::Subscription;
 pub use lifecycle::{Held, Outcome, SyncHandle};
+pub use messages::StatusMessage;
 pub use network::{CombinedMonitor, NetworkMonitorParts, NetworkMonitors};
 #[cfg(feature = "native")]
 pub use runtime::BackgroundRuntime;

@@ -97,6 +97,15 @@ impl Wake for Unpark {
     }
 }
 
+/// Calls what belongs to the app and may block: the background threads go on with other work meanwhile.
+pub(crate) fn may_block<T>(work: impl FnOnce() -> T) -> T {
+    let ours = std::thread::current().name() == Some(THREAD);
+    if ours && tokio::runtime::Handle::try_current().is_ok() {
+        return tokio::task::block_in_place(work);
+    }
+    work()
+}
+
 /// Waits for a future on this thread. It needs no runtime and minds none that is around.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let ours = std::thread::current().name() == Some(THREAD);

@@ -1,10 +1,17 @@
 //! How syncing stands, as one value that any UI can draw.
 
 use onsync_core::handler::Phase;
-use onsync_core::network::{NetworkStatus, OfflineReason};
+use onsync_core::network::NetworkStatus;
 use onsync_core::value::Timestamp;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
+
+/// A run that has not got on for so long stands still.
+const RUN_STALLS: Duration = Duration::from_secs(60);
+
+/// Changes that were not sent, and runs that only failed, for so long mean that syncing stands still.
+const SYNC_STALLS: Duration = Duration::from_secs(600);
 
 /// The run at work.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +20,8 @@ pub struct RunningStatus {
     pub context: String,
     /// How far it is; none before the first record.
     pub progress: Option<RunProgress>,
+    /// When it began, or last got on.
+    pub got_on_at: Timestamp,
 }
 
 /// How far a run is.
@@ -69,8 +78,19 @@ pub struct Status {
     pub held_by_metered: usize,
     /// Every entity is at least as new as this. Set only if each was fetched after the last change the server accepted.
     pub up_to_date_as_of: Option<Timestamp>,
+    /// When each entity was last fetched whole. An entity is missing that never was, or that was pushed and not fetched since.
+    pub fetched_at: BTreeMap<String, Timestamp>,
+    /// When a run of each context last ended well, also before this start.
+    pub completed_at: BTreeMap<String, Timestamp>,
     /// Records with changes the server does not have.
     pub waiting: u64,
+    /// Since when, without a break, there has been such a change: no change waits for longer. Also before this start.
+    pub waiting_since: Option<Timestamp>,
+    /// Since when every run has failed.
+    pub failing_since: Option<Timestamp>,
+    /// Since when syncing has stood still, if it has for long: a run that gets no further, changes that are not sent, or nothing
+    /// but failures.
+    pub stalled_since: Option<Timestamp>,
     /// Changes the server refused.
     pub rejected: u64,
     /// Open conflicts.
@@ -95,7 +115,12 @@ impl Status {
             queued: 0,
             held_by_metered: 0,
             up_to_date_as_of: None,
+            fetched_at: BTreeMap::new(),
+            completed_at: BTreeMap::new(),
             waiting: 0,
+            waiting_since: None,
+            failing_since: None,
+            stalled_since: None,
             rejected: 0,
             conflicts: 0,
             unknown: 0,
@@ -110,83 +135,32 @@ impl Status {
         !self.network.online || self.server_unreachable
     }
 
-    /// The most important thing in one English sentence, then what waits.
-    pub fn message(&self) -> String {
-        let mut parts = vec![self.headline()];
-        for (number, one, many) in [
-            (self.waiting, "1 change waiting", "changes waiting"),
-            (self.conflicts, "1 conflict", "conflicts"),
-            (self.rejected, "1 change refused", "changes refused"),
-            (
-                self.unknown,
-                "1 change may have been applied",
-                "changes may have been applied",
-            ),
-        ] {
-            match number {
-                0 => {}
-                1 => parts.push(one.to_owned()),
-                number => parts.push(format!("{number} {many}")),
-            }
-        }
-        if self.held_by_metered > 0 {
-            parts.push("waiting for a network that costs nothing by volume".to_owned());
-        }
-        parts.join(" · ")
+    /// Since when syncing has stood still, by a clock that shows `now`; none if it does not.
+    pub(crate) fn stalled(&self, now: Timestamp) -> Option<Timestamp> {
+        let long = |since: &Timestamp, limit: Duration| age(*since, now) >= limit;
+        let run = self.running.as_ref().map(|running| running.got_on_at);
+        let last = self.completed_at.values().max().copied();
+        let unsent = self
+            .waiting_since
+            .map(|since| last.map_or(since, |last| since.max(last)));
+        let failing = self.failing_since;
+        let run = run.filter(|since| long(since, RUN_STALLS));
+        let rest = [unsent, failing].into_iter().flatten();
+        let rest = rest.filter(|since| long(since, SYNC_STALLS));
+        rest.chain(run).min()
     }
 
-    fn headline(&self) -> String {
-        if let Some(running) = &self.running {
-            return match &running.progress {
-                None => "syncing".to_owned(),
-                Some(progress) => {
-                    let verb = match progress.phase {
-                        Phase::Push => "sending",
-                        Phase::Pull => "receiving",
-                    };
-                    match progress.percent() {
-                        Some(percent) => format!("{verb} {}: {percent} %", progress.entity),
-                        None => format!("{verb} {}: {}", progress.entity, progress.done),
-                    }
-                }
-            };
-        }
-        if self.signed_out {
-            return "signed out".to_owned();
-        }
-        if self.needs_credentials {
-            return "sign in again to sync".to_owned();
-        }
-        if !self.network.online {
-            return match self.network.reason {
-                None | Some(OfflineReason::NoNetwork) => "you are offline".to_owned(),
-                Some(OfflineReason::ServerUnreachable) => "the server cannot be reached".to_owned(),
-                Some(OfflineReason::CaptivePortal) => {
-                    "something else answers in the server's place: the network may want you to sign in"
-                        .to_owned()
-                }
-            };
-        }
-        if let Some(error) = &self.last_error {
-            let lead = if self.server_unreachable {
-                "the server cannot be reached"
-            } else {
-                "sync failed"
-            };
-            return match error.next_try {
-                Some(wait) => format!(
-                    "{lead}: {}, next try in {} s",
-                    error.message,
-                    wait.as_secs().max(1)
-                ),
-                None => format!("{lead}: {}", error.message),
-            };
-        }
-        match self.up_to_date_as_of {
-            Some(at) => format!("up to date as of {at}"),
-            None => "not synced yet".to_owned(),
-        }
+    /// The most important thing in one English sentence, then what waits: the texts of [`Status::messages`].
+    pub fn message(&self) -> String {
+        let texts: Vec<String> = self.messages().into_iter().map(|message| message.text).collect();
+        texts.join(" · ")
     }
+}
+
+/// How long ago something was; nothing for what a clock that was put back has not reached yet.
+pub(crate) fn age(since: Timestamp, now: Timestamp) -> Duration {
+    let micros = now.count().saturating_sub(since.count());
+    Duration::from_micros(u64::try_from(micros).unwrap_or_default())
 }
 
 impl fmt::Display for Status {

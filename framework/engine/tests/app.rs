@@ -460,3 +460,29 @@ async fn a_write_through_the_app_within_its_transaction_is_refused() {
     assert!(app.query(Query::entity("Artist")).await.unwrap().is_empty());
     app.create("Artist", artist("afterwards")).await.unwrap();
 }
+
+#[test]
+fn listeners_that_block_hold_up_nobody() {
+    let app = open(CONFIG);
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(std::sync::Mutex::new(held));
+    // More of them than there are background threads.
+    let blocking: Vec<_> = (0..8)
+        .map(|_| {
+            let held = held.clone();
+            app.on_event(move |_, _| {
+                let _ = held.lock().unwrap().recv();
+            })
+        })
+        .collect();
+    for number in 0..5 {
+        app.blocking()
+            .create("Artist", artist(&format!("{number}")))
+            .unwrap();
+        let outcome = app.blocking().on_sync("", &Parameters::new()).unwrap();
+        assert!(matches!(outcome, Outcome::Failed(error) if error.kind() == ErrorKind::Offline));
+    }
+    assert_eq!(app.blocking().waiting(10).unwrap().len(), 5);
+    drop(release);
+    drop(blocking);
+}

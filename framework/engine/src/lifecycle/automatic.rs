@@ -148,6 +148,8 @@ impl Lifecycle {
                         Either::Left((Err(_), _)) => return,
                         Either::Right(_) => {}
                     }
+                    self.look_for_stall();
+                    self.keep_notes().await;
                     if self.store.foreign_commits().await.is_ok_and(|now| now != foreign) {
                         break;
                     }

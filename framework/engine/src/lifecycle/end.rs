@@ -2,6 +2,7 @@
 
 use super::Lifecycle;
 use super::handle::Outcome;
+use super::notes::Unnoted;
 use super::queue::{Request, Wait};
 use super::retry::{self, Next};
 use crate::status::LastError;
@@ -18,15 +19,15 @@ impl Lifecycle {
         if summary.requests > 0 {
             self.note(NetworkNews::ServerReached);
         }
-        let up_to_date = self.up_to_date_as_of();
         let context = request.what.context.clone();
+        self.note_end(&context, true);
         let event = Event::OnSyncComplete {
             context: context.clone(),
             summary: summary.clone(),
         };
         self.hub.tell(&event, |status| {
             status.server_unreachable = false;
-            status.up_to_date_as_of = up_to_date;
+            status.stalled_since = None;
             if status
                 .last_error
                 .as_ref()
@@ -52,6 +53,9 @@ impl Lifecycle {
             &mut state.budget,
         );
         drop(state);
+        if matches!(next, Next::After(_)) {
+            self.unnoted(Unnoted::Now);
+        }
         let wait = match next {
             Next::After(wait) => Some(wait),
             Next::Fail | Next::AwaitCredentials => None,
@@ -84,7 +88,7 @@ impl Lifecycle {
     }
 
     pub(super) fn tell_error(&self, context: &str, error: &Error, next_try: Option<Duration>) {
-        let up_to_date = self.up_to_date_as_of();
+        self.note_end(context, false);
         let last = self.last_error(context, error, next_try);
         let event = Event::OnSyncError {
             context: context.to_owned(),
@@ -94,7 +98,6 @@ impl Lifecycle {
         };
         self.hub.tell(&event, |status| {
             status.server_unreachable = error.kind() == ErrorKind::Offline;
-            status.up_to_date_as_of = up_to_date;
             status.last_error = Some(last);
         });
     }
@@ -131,13 +134,14 @@ impl Lifecycle {
                 }
                 SyncDirection::Push if summary.applied > 0 => {
                     state.fetched.remove(entity);
+                    state.unnoted = Unnoted::Now;
                 }
                 SyncDirection::Push => {}
             }
         }
     }
 
-    fn up_to_date_as_of(&self) -> Option<Timestamp> {
+    pub(super) fn up_to_date_as_of(&self) -> Option<Timestamp> {
         let state = self.state();
         let times: Option<Vec<Timestamp>> = self
             .order

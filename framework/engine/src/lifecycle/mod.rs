@@ -9,10 +9,12 @@ mod end;
 mod guard;
 mod handle;
 mod network;
+mod notes;
 mod queue;
 mod retry;
 mod run;
 mod steps;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod triggers;
@@ -24,11 +26,12 @@ pub(crate) use triggers::Occasion;
 
 use crate::config::{ContextSettings, RetrySettings, TriggerSettings};
 use crate::events::{Hub, Own};
-use crate::sync::StepBudget;
+use crate::sync::{Fence, StepBudget};
 use crate::time::sleep_until;
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use guard::LoopGuard;
+use notes::Unnoted;
 use onsync_core::handler::{Event, OnSync, Summary, SyncRun as _};
 use onsync_core::network::NetworkMonitor;
 use onsync_core::runtime::Runtime;
@@ -45,7 +48,9 @@ use std::pin::pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use takeover::{BEAT, Patience};
 use tokio::sync::{Notify, watch};
+use tracing::Instrument as _;
 use triggers::Triggers;
 
 /// What a lifecycle is made from.
@@ -100,6 +105,18 @@ struct State {
     fetched: BTreeMap<String, Timestamp>,
     /// When a run of each context without parameters last began.
     began: BTreeMap<String, Duration>,
+    /// When a run of each context last ended well.
+    completed: BTreeMap<String, Timestamp>,
+    /// Since when, without a break, there has been something the server does not have.
+    waiting_since: Option<Timestamp>,
+    /// Since when runs have failed without one that ended well.
+    failing_since: Option<Timestamp>,
+    /// What was seen of another process that holds the lock.
+    patience: Patience,
+    /// Something to remember over a restart has changed, and must be noted soon or at once.
+    unnoted: Unnoted,
+    /// When notes were last kept.
+    noted: Option<Duration>,
 }
 
 /// How an attempt ended.
@@ -135,6 +152,12 @@ impl Lifecycle {
                 budget: Budget::default(),
                 fetched: BTreeMap::new(),
                 began: BTreeMap::new(),
+                completed: BTreeMap::new(),
+                waiting_since: None,
+                failing_since: None,
+                patience: Patience::default(),
+                unnoted: Unnoted::Nothing,
+                noted: None,
             }),
             bell: Notify::new(),
             triggers: Mutex::new(Triggers::new(parts.triggers)),
@@ -173,18 +196,23 @@ impl Lifecycle {
     /// Counts what waits, for the status.
     pub(crate) async fn refresh(&self) {
         match self.steps.pending().await {
-            Ok(pending) => self.hub.update(|status| {
-                status.waiting = pending.waiting;
-                status.rejected = pending.rejected;
-                status.conflicts = pending.conflicts;
-                status.unknown = pending.unknown;
-            }),
-            Err(error) => tracing::warn!(%error, "what waits to be sent could not be counted"),
+            Ok(pending) => {
+                let since = self.note_waiting(pending.waiting > 0);
+                self.hub.update(|status| {
+                    status.waiting_since = since;
+                    status.waiting = pending.waiting;
+                    status.rejected = pending.rejected;
+                    status.conflicts = pending.conflicts;
+                    status.unknown = pending.unknown;
+                });
+            }
+            Err(error) => tracing::warn!(code = error.code(), "what waits to be sent could not be counted"),
         }
     }
 
     /// Drives the queue until the app is closed.
     pub(crate) async fn drive(self: Arc<Self>) {
+        self.remember().await;
         while !*self.closed.borrow() {
             let turn = self.state().queue.turn(self.runtime.elapsed());
             self.show_queue();
@@ -229,7 +257,13 @@ impl Lifecycle {
         }
         self.hub.tell(&Event::OnSyncStart { context }, |_| {});
         let end = {
-            let work = pin!(AssertUnwindSafe(self.work(&request)).catch_unwind());
+            let span = tracing::info_span!(
+                "sync_run",
+                context = request.what.context,
+                attempt = request.failures + 1
+            );
+            let work = self.work(&request).instrument(span);
+            let work = pin!(AssertUnwindSafe(work).catch_unwind());
             let time = pin!(sleep_until(self.runtime.as_ref(), request.deadline));
             let closed = pin!(self.until_closed());
             match select(work, select(time, closed)).await {
@@ -246,6 +280,7 @@ impl Lifecycle {
             self.refresh().await;
         }
         let now = self.runtime.elapsed();
+        tell_end(&request, &end, now.saturating_sub(began));
         let looping = self
             .state()
             .guard
@@ -266,8 +301,9 @@ impl Lifecycle {
                 request.end(&Outcome::Discarded);
             }
         }
+        self.keep_notes().await;
         if let Some(error) = looping {
-            tracing::warn!(%error, "a sync loop");
+            tracing::warn!(code = error.code(), "a sync loop");
             self.hub
                 .update(|status| status.last_error = Some(self.last_error("", &error, None)));
         }
@@ -277,13 +313,14 @@ impl Lifecycle {
     async fn work(self: &Arc<Self>, request: &Request) -> Result<Summary> {
         let What { context, parameters } = &request.what;
         let settings = self.context(context)?;
-        let Some(_lock) = self.store.try_lock().await? else {
-            return Err(Error::busy(
-                "another_process_syncs",
-                "another process or tab is syncing this store; wait for it, or close it",
-            ));
+        let lock = self.store.try_lock().await?;
+        let fence = match &lock {
+            Some(_) => {
+                self.state().patience.forget();
+                self.steps.take_over().await?
+            }
+            None => self.take_over_frozen().await?,
         };
-        let fence = self.steps.take_over().await?;
         if let Some(user) = &self.user {
             // Another process or tab may have signed this user out.
             self.steps.check_claim(user).await?;
@@ -304,13 +341,90 @@ impl Lifecycle {
             },
             summary: Mutex::default(),
         };
-        match &self.handler {
-            Some(handler) => Own::new(handler.on_sync(&run, context, parameters)).await?,
-            None => {
-                run.sync(settings.entities, settings.direction).await?;
+        let work = async {
+            match &self.handler {
+                Some(handler) => Own::new(handler.on_sync(&run, context, parameters)).await,
+                None => run.sync(settings.entities, settings.direction).await.map(drop),
             }
+        };
+        match select(pin!(work), pin!(self.keep_beating(fence))).await {
+            Either::Left((done, _)) => done?,
+            Either::Right((error, _)) => return Err(error),
         }
         Ok(run.into_summary())
+    }
+}
+
+/// One line for each attempt.
+fn tell_end(request: &Request, end: &End, took: Duration) {
+    let context = request.what.context.as_str();
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let (outcome, code) = match end {
+        End::Done(Ok(summary)) => {
+            let Summary {
+                received,
+                sent,
+                applied,
+                ..
+            } = *summary;
+            tracing::info!(
+                context,
+                outcome = "completed",
+                received,
+                sent,
+                applied,
+                milliseconds,
+                "a run ended"
+            );
+            return;
+        }
+        End::Done(Err(error)) => {
+            tracing::debug!(context, %error, "a run failed");
+            ("failed", error.code())
+        }
+        End::TimedOut => ("timed_out", "sync_timed_out"),
+        End::Closed => ("discarded", "app_closed"),
+    };
+    tracing::info!(context, outcome, code, milliseconds, "a run ended");
+}
+
+impl Lifecycle {
+    /// Takes over from another process that holds the lock, if it has shown no sign of life for long enough.
+    async fn take_over_frozen(&self) -> Result<Fence> {
+        let pulse = self.steps.pulse().await?;
+        let now = self.runtime.elapsed();
+        let (taken, frozen) = {
+            let patience = &mut self.state().patience;
+            (patience.has_taken(pulse), patience.look(pulse, now))
+        };
+        if taken {
+            return self.steps.take_over().await;
+        }
+        if !frozen {
+            return Err(Error::busy(
+                "another_process_syncs",
+                "another process or tab is syncing this store; wait for it, or close it",
+            ));
+        }
+        tracing::warn!(
+            "another process holds the sync lock and shows no sign of life; syncing is taken over"
+        );
+        let fence = self.steps.take_fence().await?;
+        self.state().patience.took(fence.number());
+        Ok(fence)
+    }
+
+    /// Shows that this process is alive for as long as its run is at work; ends with the error that it cannot.
+    async fn keep_beating(&self, fence: Fence) -> Error {
+        loop {
+            self.runtime.sleep(BEAT).await;
+            match self.steps.beat(fence).await {
+                Ok(()) => {}
+                Err(error) if error.code() == "another_process_syncs" => return error,
+                // The run itself will say so if the store is in trouble.
+                Err(error) => tracing::debug!(code = error.code(), "no sign of life could be written"),
+            }
+        }
     }
 }
 

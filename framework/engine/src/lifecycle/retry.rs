@@ -21,16 +21,25 @@ pub(crate) enum Next {
     AwaitCredentials,
 }
 
-/// The retries of the last hour, to keep to a budget.
+/// The retries of the last hour, to keep to a budget: in microseconds of the runtime's `elapsed`, before its start negative.
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
-    spent: VecDeque<Duration>,
+    spent: VecDeque<i64>,
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl Budget {
     /// Takes one retry at or after `wanted`, and says when it may be made.
     fn take(&mut self, now: Duration, wanted: Duration, per_hour: u32) -> Duration {
-        while self.spent.front().is_some_and(|at| *at + HOUR <= now) {
+        let (now, wanted, hour) = (micros(now), micros(wanted), micros(HOUR));
+        while self
+            .spent
+            .front()
+            .is_some_and(|at| at.saturating_add(hour) <= now)
+        {
             self.spent.pop_front();
         }
         let limit = usize::try_from(per_hour).unwrap_or(usize::MAX).max(1);
@@ -39,9 +48,25 @@ impl Budget {
             .len()
             .checked_sub(limit)
             .and_then(|index| self.spent.get(index))
-            .map_or(wanted, |at| wanted.max(*at + HOUR));
+            .map_or(wanted, |at| wanted.max(at.saturating_add(hour)));
         self.spent.push_back(free);
-        free
+        Duration::from_micros(u64::try_from(free).unwrap_or_default())
+    }
+
+    /// The retries as times of a clock that shows `clock` now.
+    pub(crate) fn by_clock(&self, now: Duration, clock: i64) -> Vec<i64> {
+        let offset = clock.saturating_sub(micros(now));
+        self.spent.iter().map(|at| at.saturating_add(offset)).collect()
+    }
+
+    /// Takes up retries from before a restart. A clock that was put back makes them as new, not newer; one that was put forward
+    /// forgets them: the budget is for politeness, nothing else hangs on it.
+    pub(crate) fn resume(&mut self, noted: &[i64], now: Duration, clock: i64) {
+        let offset = micros(now).saturating_sub(clock);
+        let before = noted.iter().map(|at| at.saturating_add(offset).min(micros(now)));
+        let mut spent: Vec<i64> = before.chain(self.spent.drain(..)).collect();
+        spent.sort_unstable();
+        self.spent = spent.into();
     }
 }
 
@@ -152,6 +177,29 @@ mod tests {
         assert_eq!(after(&error(120), 1, 1.0), Next::After(Duration::from_secs(120)));
         assert_eq!(after(&error(1), 1, 1.0), Next::After(Duration::from_secs(5)));
         assert_eq!(after(&error(u64::MAX), 1, 1.0), Next::After(HOUR));
+    }
+
+    #[test]
+    fn the_budget_goes_on_after_a_restart_whatever_the_clock_does() {
+        let per_hour = 2;
+        let mut before = Budget::default();
+        let at = Duration::from_secs(10_000);
+        before.take(at, at, per_hour);
+        before.take(at, at, per_hour);
+        let clock = 1_700_000_000_000_000;
+        let noted = before.by_clock(at, clock);
+        assert_eq!(noted, [clock, clock]);
+        let start = Duration::from_secs(1);
+        let after = |clock: i64| {
+            let mut budget = Budget::default();
+            budget.resume(&noted, start, clock);
+            budget.take(start, start, per_hour).as_secs()
+        };
+        let second = 1_000_000;
+        assert_eq!(after(clock + 60 * second), 3_600 - 60 + 1, "a minute later");
+        assert_eq!(after(clock + 3_700 * second), 1, "an hour later");
+        assert_eq!(after(clock - 86_400 * second), 3_601, "the clock went back a day");
+        assert_eq!(after(i64::MAX), 1);
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub(crate) fn is_fence(key: &[u8]) -> bool {
 
 const INSTANCE: &[u8] = b"instance";
 const FENCE: &[u8] = b"fence";
+/// In [`STATE`]: the sign of life of whoever syncs.
+pub(crate) const PULSE: &[u8] = b"pulse";
 /// In [`STATE`]: whose store this is.
 pub(crate) const CLAIM: &[u8] = b"claim";
 
@@ -68,6 +70,12 @@ pub(crate) fn server_keys(entity: &str) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fence(u64);
+
+impl Fence {
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+}
 
 /// This store as the server knows it, and the number of its next mutation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +141,8 @@ pub(crate) trait Areas {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, T)>>;
+    /// The newest fence, if any was taken.
+    async fn fence(&mut self) -> Result<Option<Fence>>;
     /// Takes over: a new, greatest fence.
     async fn next_fence(&mut self) -> Result<Fence>;
     /// Refuses to go on when somebody else has taken over.
@@ -170,6 +180,10 @@ impl Areas for dyn LocalTransaction + '_ {
             .into_iter()
             .map(|(key, bytes)| Ok((key, decode(area, &bytes)?)))
             .collect()
+    }
+
+    async fn fence(&mut self) -> Result<Option<Fence>> {
+        self.load(STATE, FENCE).await
     }
 
     async fn next_fence(&mut self) -> Result<Fence> {

@@ -1,6 +1,12 @@
 //! How much a step may do: checked at the borders of requests and pages, where stopping loses nothing.
 
+use super::exchange::Run;
+use crate::time::sleep_until;
+use futures_util::future::{Either, select};
+use onsync_core::Result;
 use onsync_core::handler::Summary;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// What a step may use. It stops at the first request or page at which something of it is used up; the next step goes on there.
@@ -41,5 +47,30 @@ impl StepBudget {
         left.map_or(usize::MAX, |left| {
             usize::try_from(left).unwrap_or(usize::MAX).max(1)
         })
+    }
+}
+
+impl Run<'_> {
+    /// Rows a page: as this device can take them, and no more than the budget has left.
+    pub(super) fn page_rows(&self) -> u32 {
+        let adapted = self.syncer.page_rows.load(Ordering::Relaxed);
+        let left = self.step.budget.rows_left(&self.summary);
+        adapted.min(u32::try_from(left).unwrap_or(u32::MAX))
+    }
+
+    /// Waits for work no longer than the budget lasts; none then.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<Option<T>> {
+        let runtime = self.syncer.runtime.as_ref();
+        let time = pin!(sleep_until(runtime, self.step.budget.until));
+        match select(pin!(work), time).await {
+            Either::Left((done, _)) => done.map(Some),
+            Either::Right(_) => Ok(None),
+        }
+    }
+
+    /// Mutations a request, within what the budget has left.
+    pub(super) fn max_mutations(&self) -> usize {
+        let left = self.step.budget.rows_left(&self.summary);
+        self.syncer.limits.max_mutations.min(left)
     }
 }

@@ -145,7 +145,13 @@ async fn ask_resolver(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, open: Op
     if let Resolution::Merge(fields) = &resolution
         && let Err(error) = desk.check_merge(&open, fields)
     {
-        tracing::warn!(entity = entity.name, resolver = resolver.name(), %error, "a conflict resolver merged what cannot be; the conflict stays open");
+        tracing::warn!(
+            entity = entity.name,
+            resolver = resolver.name(),
+            code = error.code(),
+            "a conflict resolver merged what cannot be; the conflict stays open"
+        );
+        tracing::debug!(%error, "a conflict resolver merged what cannot be");
         return Ok(true);
     }
     desk.end(tx, open, &resolution).await?;

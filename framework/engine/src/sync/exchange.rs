@@ -7,8 +7,6 @@ use super::refused::{Culprits, culprits};
 use super::together::HeldBack;
 use super::units::Units;
 use super::{Fence, Progress, ProgressSink, Step, Syncer, cut};
-use crate::time::sleep_until;
-use futures_util::future::{Either, select};
 use onsync_core::handler::{Phase, Summary, SyncDirection};
 use onsync_core::mutation::Outcome;
 use onsync_core::page::Checkpoint;
@@ -18,15 +16,14 @@ use onsync_core::transport::{Answer, Exchange};
 use onsync_core::wire::{AnswerFrame, AnswerState, EntityRequest, Hello, PROTOCOL, RequestFrame};
 use onsync_core::{Error, ErrorKind, Key, Result};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::pin::pin;
-use std::sync::atomic::Ordering;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 /// One step under way.
 pub(super) struct Run<'a> {
     pub(super) syncer: &'a Syncer,
     pub(super) fence: Fence,
-    step: &'a Step,
+    pub(super) step: &'a Step,
     sink: &'a dyn ProgressSink,
     pub(super) summary: Summary,
     /// Mutations sent in this step: one the server asked to send later is not sent twice.
@@ -113,7 +110,13 @@ impl<'a> Run<'a> {
             if batch.is_empty() && (!pulls || rounds > 0) {
                 break;
             }
-            self.exchange(&batch, pulls).await?;
+            let span = tracing::debug_span!(
+                "sync_exchange",
+                entities = self.step.entities.len(),
+                mutations = batch.len(),
+                pulls
+            );
+            self.exchange(&batch, pulls).instrument(span).await?;
             let again = std::mem::take(&mut self.resolved) && self.step.direction != SyncDirection::Pull;
             let another_round = again && rounds < ROUNDS_OF_RESOLVERS;
             if (!more && !another_round) || self.summary.budget_used {
@@ -176,12 +179,6 @@ impl<'a> Run<'a> {
         let cut = cut::cut(syncer, self.fence, entities, room, room_bytes, outbox, units).await?;
         batch.extend(cut.entries);
         Ok((batch, cut.more))
-    }
-
-    /// Mutations a request, within what the budget has left.
-    fn max_mutations(&self) -> usize {
-        let left = self.step.budget.rows_left(&self.summary);
-        self.syncer.limits.max_mutations.min(left)
     }
 
     /// What has been cut and has no outcome; read in the first transaction that asks.
@@ -278,23 +275,6 @@ impl<'a> Run<'a> {
         );
         frames.push(RequestFrame::End {});
         Ok((frames, checkpoints))
-    }
-
-    /// Rows a page: as this device can take them, and no more than the budget has left.
-    fn page_rows(&self) -> u32 {
-        let adapted = self.syncer.page_rows.load(Ordering::Relaxed);
-        let left = self.step.budget.rows_left(&self.summary);
-        adapted.min(u32::try_from(left).unwrap_or(u32::MAX))
-    }
-
-    /// Waits for work no longer than the budget lasts; none then.
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<Option<T>> {
-        let runtime = self.syncer.runtime.as_ref();
-        let time = pin!(sleep_until(runtime, self.step.budget.until));
-        match select(pin!(work), time).await {
-            Either::Left((done, _)) => done.map(Some),
-            Either::Right(_) => Ok(None),
-        }
     }
 
     /// Makes this store's instance, where nothing was ever cut.
@@ -460,7 +440,9 @@ impl<'a> Run<'a> {
         let rows = (page.rows.len() + page.deleted.len() + page.removed.len()) as u64;
         let next = page.checkpoint.clone();
         self.undisturbed = false;
-        received.held.page(self, page, expected).await?;
+        let span = tracing::debug_span!("sync_apply", entity = name, rows);
+        let apply = received.held.page(self, page, expected);
+        apply.instrument(span).await?;
         self.tell_conflicts();
         received.entities.insert(name.clone(), Some(next));
         let (done, total) = received.done.entry(name.clone()).or_default();
@@ -479,7 +461,8 @@ impl<'a> Run<'a> {
 
     /// Keeps the first error that does not stop the rest.
     fn note(&mut self, error: Error) {
-        tracing::warn!(code = error.code(), "part of a sync failed: {}", error.message());
+        tracing::warn!(code = error.code(), "part of a sync failed");
+        tracing::debug!(%error, "part of a sync failed");
         self.first_error.get_or_insert(error);
     }
 }

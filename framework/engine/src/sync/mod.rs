@@ -23,6 +23,7 @@ mod freeze;
 mod groups;
 mod keys;
 mod lists;
+mod notes;
 mod outbox;
 mod page_write;
 mod parents;
@@ -43,6 +44,7 @@ pub use lists::{
     BinEntry, BinFilter, Discarded, DiscardedRecord, Fetched, HeldRecord, RecordRef, RejectedChange,
     RejectedEntry,
 };
+pub(crate) use notes::{Notes, Pulse};
 pub use resolve::OpenConflict;
 
 use crate::sync::areas::Areas;
@@ -240,12 +242,43 @@ impl Syncer {
                 return Ok(fence);
             }
         }
+        self.take_fence().await
+    }
+
+    /// Takes over from a holder that is taken for frozen: what it writes from now on is refused.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn take_fence(&self) -> Result<Fence> {
         // A loss of power ends every holder, so the number need not outlive one.
         let mut tx = self.store.begin(Access::Sync { durable: false }).await?;
         let fence = tx.next_fence().await?;
         tx.commit().await?;
         *self.taken() = Some(fence);
         Ok(fence)
+    }
+
+    /// Who holds syncing, and how it does.
+    pub(crate) async fn pulse(&self) -> Result<Pulse> {
+        let mut tx = self.store.begin(Access::Read).await?;
+        let fence = tx.fence().await?.map_or(0, Fence::number);
+        let beats = tx.load::<Pulse>(areas::STATE, areas::PULSE).await?;
+        let beats = beats.filter(|pulse| pulse.fence == fence);
+        Ok(beats.unwrap_or(Pulse { fence, beats: 0 }))
+    }
+
+    /// Shows that this holder is alive.
+    ///
+    /// # Errors
+    /// `another_process_syncs` when it was taken over; those of the store.
+    pub(crate) async fn beat(&self, fence: Fence) -> Result<()> {
+        let mut tx = self.begin(fence, false).await?;
+        let seen = tx.load::<Pulse>(areas::STATE, areas::PULSE).await?;
+        let beats = seen.map_or(0, |pulse| pulse.beats).wrapping_add(1);
+        let fence = fence.number();
+        tx.store(areas::STATE, areas::PULSE, &Pulse { fence, beats })
+            .await?;
+        tx.commit().await
     }
 
     fn taken(&self) -> MutexGuard<'_, Option<Fence>> {

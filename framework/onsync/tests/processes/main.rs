@@ -10,6 +10,7 @@
 
 mod children;
 mod damaged;
+mod frozen;
 mod full;
 mod killed;
 mod memory;

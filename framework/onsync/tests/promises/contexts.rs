@@ -7,12 +7,18 @@ crate::scenarios! {
     a_budget_of_time_ends_a_run_that_waits
     what_the_app_writes_is_sent_by_itself
     a_trigger_without_its_context_is_refused
+    a_clock_that_jumps_changes_no_result
 }
 
 mod run {
     use crate::world::*;
+    use onsync_core::handler::Parameters;
+    use onsync_core::query::Query;
+    use onsync_core::runtime::Runtime as _;
     use onsync_core::schema::Ids;
     use onsync_core::store::local::Access;
+    use onsync_core::value::Timestamp;
+    use onsync_core::{Fields, Key};
     use onsync_engine::config::{BudgetSettings, ContextSettings};
     use onsync_testkit::fakes::Fate;
     use std::time::Duration;
@@ -155,5 +161,43 @@ mod run {
             error.place().unwrap().contains("triggers.synchronize_on_online"),
             "{error}"
         );
+    }
+
+    pub(super) fn a_clock_that_jumps_changes_no_result(kind: Kind) {
+        const YEAR: i64 = 365 * 86_400 * 1_000_000;
+        const HOUR: i64 = 3_600 * 1_000_000;
+        for pattern in [READ_ONLY, OPTIMIZED, LWW] {
+            let world = World::new(kind, one(item(pattern, Ids::Client)));
+            world.fill(50);
+            let phone = world.phone(pattern, |config| config.store.page_rows = 10);
+            phone.sync("");
+            let set = |by: i64| {
+                let now = world.runtime.now().count();
+                world.runtime.set_clock(Timestamp::from_count(now + by).unwrap());
+            };
+            for by in [10 * YEAR, -20 * YEAR, 10 * YEAR] {
+                set(by);
+                world.put("Item", &fields(1, &format!("after {by}"), by));
+                if pattern == LWW {
+                    let edit = Fields::new().with("amount", by);
+                    phone.run(phone.app.update("Item", Key::one(2i64), edit)).unwrap();
+                }
+                phone.lossy.script([Fate::DelayAnswer(Duration::from_secs(20))]);
+                let handle = phone.app.on_sync("", &Parameters::new()).unwrap();
+                phone.pass(10);
+                set(-HOUR);
+                assert!(phone.run(handle.outcome()).into_result().is_ok());
+                let mut here = phone.run(phone.app.query(Query::entity("Item"))).unwrap();
+                here.sort_by_key(|record| record.value("id").to_string());
+                let mut there: Vec<Fields> = world
+                    .contents("Item")
+                    .into_values()
+                    .map(|row| world.schema.entity("Item").unwrap().fields(row))
+                    .collect();
+                there.sort_by_key(|record| record.value("id").to_string());
+                assert_eq!(here, there, "{pattern} after {by}");
+                assert_eq!(phone.app.status().waiting, 0);
+            }
+        }
     }
 }

@@ -217,7 +217,7 @@ mod run {
 
     pub(super) fn what_is_given_up_is_wiped_also_after_a_kill(kind: Kind) {
         let world = world(kind);
-        world.fill(2_500);
+        world.fill(2_010);
         let store = world.store("wiped");
         let build = || {
             let (builder, lossy) = world.builder(|_| {});

@@ -4,6 +4,7 @@ mod automatic;
 #[path = "../../../tests/support/manual.rs"]
 mod manual;
 mod network;
+mod remembered;
 mod world;
 
 use super::*;

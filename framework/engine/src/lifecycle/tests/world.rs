@@ -5,7 +5,7 @@ use crate::config::{ContextSettings, RetrySettings, TriggerSettings};
 use crate::events::{Closure, Hub, Subscription};
 use crate::lifecycle::{Lifecycle, Outcome, Parts, SyncHandle, SyncSteps};
 use crate::observed::Changes;
-use crate::sync::{Fence, Pending, Progress, ProgressSink, Step};
+use crate::sync::{Fence, Notes, Pending, Progress, ProgressSink, Pulse, Step};
 use onsync_core::handler::{Event, OnSync, Parameters, Phase, Selection, Summary, SyncDirection};
 use onsync_core::memory::local::MemoryStore;
 use onsync_core::network::{NetworkMonitor, NetworkNews, NetworkStatus};
@@ -15,7 +15,7 @@ use onsync_core::store::local::LocalStore;
 use onsync_core::value::ValueType;
 use onsync_core::{Error, Result, portable_async};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +30,9 @@ pub(super) struct Fake {
     pub(super) runtime: ManualRuntime,
     scripts: Mutex<VecDeque<Script>>,
     steps: Mutex<Vec<String>>,
+    pub(super) notes: Mutex<Notes>,
+    pub(super) taken: AtomicU32,
+    pub(super) pulse: Mutex<Pulse>,
 }
 
 #[portable_async]
@@ -61,6 +64,28 @@ impl SyncSteps for Fake {
             requests: 1,
             ..Summary::default()
         })
+    }
+
+    async fn take_fence(&self) -> Result<Fence> {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        Ok(serde_json::from_str("2").unwrap())
+    }
+
+    async fn pulse(&self) -> Result<Pulse> {
+        Ok(*self.pulse.lock().unwrap())
+    }
+
+    async fn beat(&self, _fence: Fence) -> Result<()> {
+        Ok(())
+    }
+
+    async fn notes(&self) -> Result<Notes> {
+        Ok(self.notes.lock().unwrap().clone())
+    }
+
+    async fn keep_notes(&self, notes: &Notes) -> Result<()> {
+        *self.notes.lock().unwrap() = notes.clone();
+        Ok(())
     }
 
     async fn check_claim(&self, _user: &str) -> Result<()> {
@@ -247,6 +272,19 @@ impl World {
     pub(super) fn events(&self) -> Vec<String> {
         self.runtime.settle();
         std::mem::take(&mut *self.events.lock().unwrap())
+    }
+
+    /// A lifecycle that starts with what another one has noted.
+    pub(super) fn restarted(noted: &Self) -> Self {
+        let world = Self::new();
+        *world.fake.notes.lock().unwrap() = noted.fake.notes.lock().unwrap().clone();
+        world
+    }
+
+    /// Keeps the status' counts right, as an app does.
+    pub(super) fn counts(&self) {
+        let counts = self.lifecycle.clone().watch_counts(self.changes.clone());
+        self.runtime.spawn(Box::pin(counts));
     }
 
     /// The app writes something that travels.

@@ -1,0 +1,150 @@
+//! What the lifecycle remembers over a restart, and when it writes that down.
+
+use super::Lifecycle;
+use crate::sync::Notes;
+use onsync_core::value::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Notes that are only for display are written at most this often: a sync without anything to do writes nothing otherwise.
+const NOTE_EVERY: Duration = Duration::from_secs(30);
+
+/// Whether there is something to write down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unnoted {
+    Nothing,
+    Soon,
+    Now,
+}
+
+fn times(noted: &BTreeMap<String, i64>) -> impl Iterator<Item = (String, Timestamp)> {
+    noted
+        .iter()
+        .filter_map(|(name, at)| Some((name.clone(), Timestamp::from_count(*at).ok()?)))
+}
+
+fn counts(times: &BTreeMap<String, Timestamp>) -> BTreeMap<String, i64> {
+    times
+        .iter()
+        .map(|(name, at)| (name.clone(), at.count()))
+        .collect()
+}
+
+impl Lifecycle {
+    /// Something is to be written down.
+    pub(super) fn unnoted(&self, when: Unnoted) {
+        let mut state = self.state();
+        state.unnoted = state.unnoted.max(when);
+    }
+
+    /// Notes whether anything waits, and says since when without a break.
+    pub(super) fn note_waiting(&self, waiting: bool) -> Option<Timestamp> {
+        let now = self.runtime.now();
+        let mut state = self.state();
+        let since = waiting.then(|| state.waiting_since.unwrap_or(now));
+        if since != state.waiting_since {
+            state.waiting_since = since;
+            state.unnoted = state.unnoted.max(Unnoted::Soon);
+        }
+        since
+    }
+
+    /// Takes up what was noted before the app was started.
+    pub(super) async fn remember(&self) {
+        let notes = match self.steps.notes().await {
+            Ok(notes) => notes,
+            Err(error) => {
+                tracing::warn!(
+                    code = error.code(),
+                    "what was noted before this start cannot be read"
+                );
+                return;
+            }
+        };
+        let (now, clock) = (self.runtime.elapsed(), self.runtime.now().count());
+        let completed = {
+            let mut state = self.state();
+            state.budget.resume(&notes.retries, now, clock);
+            for (name, at) in times(&notes.completed) {
+                state.completed.entry(name).or_insert(at);
+            }
+            for (name, at) in times(&notes.fetched) {
+                state.fetched.entry(name).or_insert(at);
+            }
+            let since = notes.waiting_since.and_then(|at| Timestamp::from_count(at).ok());
+            state.waiting_since = since.or(state.waiting_since);
+            state.completed.clone()
+        };
+        self.show_freshness(completed);
+    }
+
+    /// Puts into the status how new everything is.
+    pub(super) fn show_freshness(&self, completed: BTreeMap<String, Timestamp>) {
+        let up_to_date = self.up_to_date_as_of();
+        let (fetched, since) = {
+            let state = self.state();
+            (state.fetched.clone(), state.waiting_since)
+        };
+        self.hub.update(|status| {
+            status.completed_at = completed;
+            status.fetched_at = fetched;
+            status.up_to_date_as_of = up_to_date;
+            if status.waiting > 0 {
+                status.waiting_since = since;
+            }
+        });
+    }
+
+    /// Writes down what has changed, if it is time to.
+    pub(super) async fn keep_notes(&self) {
+        let (now, clock) = (self.runtime.elapsed(), self.runtime.now().count());
+        let notes = {
+            let mut state = self.state();
+            let long_ago = state
+                .noted
+                .is_none_or(|noted| now.saturating_sub(noted) >= NOTE_EVERY);
+            match state.unnoted {
+                Unnoted::Nothing => return,
+                Unnoted::Soon if !long_ago => return,
+                Unnoted::Soon | Unnoted::Now => {}
+            }
+            state.unnoted = Unnoted::Nothing;
+            state.noted = Some(now);
+            Notes {
+                retries: state.budget.by_clock(now, clock),
+                completed: counts(&state.completed),
+                fetched: counts(&state.fetched),
+                waiting_since: state.waiting_since.map(Timestamp::count),
+            }
+        };
+        if let Err(error) = self.steps.keep_notes(&notes).await {
+            tracing::debug!(code = error.code(), "notes could not be kept");
+            self.unnoted(Unnoted::Soon);
+        }
+    }
+
+    /// Notes that a run of a context ended well, or not.
+    pub(super) fn note_end(&self, context: &str, well: bool) {
+        let now = self.runtime.now();
+        let mut state = self.state();
+        if well {
+            state.completed.insert(context.to_owned(), now);
+            state.failing_since = None;
+            state.unnoted = state.unnoted.max(Unnoted::Soon);
+        } else {
+            state.failing_since.get_or_insert(now);
+        }
+        let completed = state.completed.clone();
+        let failing = state.failing_since;
+        drop(state);
+        self.hub.update(|status| status.failing_since = failing);
+        self.show_freshness(completed);
+    }
+
+    /// Looks whether syncing stands still.
+    pub(super) fn look_for_stall(&self) {
+        let now = self.runtime.now();
+        self.hub
+            .update(|status| status.stalled_since = status.stalled(now));
+    }
+}
