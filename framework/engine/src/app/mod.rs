@@ -35,6 +35,7 @@ macro_rules! read {
 #[cfg(feature = "native")]
 mod blocking;
 mod conflicts;
+mod groups;
 mod lists;
 mod live;
 mod records;

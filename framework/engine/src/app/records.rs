@@ -1,5 +1,6 @@
 //! What the records API does inside a transaction: checks, keys, delete rules, the join.
 
+use super::groups::Written;
 use onsync_core::page::KeyRange;
 use onsync_core::query::{Comparison, Condition, Order, Query};
 use onsync_core::rows::RowSet;
@@ -18,6 +19,12 @@ pub(crate) struct Records {
     pub(crate) schema: Arc<Schema>,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) max_record_bytes: usize,
+    /// Records an atomic group.
+    pub(crate) group_limit: usize,
+    /// Bytes of such records.
+    pub(crate) group_bytes: usize,
+    /// What a transaction wrote.
+    pub(crate) written: Option<Written>,
 }
 
 impl Records {
@@ -31,7 +38,9 @@ impl Records {
         let mut row = entity.row(fields)?;
         self.fill_key(entity, &mut row)?;
         self.check_size(entity, &row)?;
-        tx.insert(entity, &row).await
+        let key = tx.insert(entity, &row).await?;
+        self.note(entity, &key);
+        Ok(key)
     }
 
     /// Issues the key of a new record, or refuses one that cannot be.
@@ -120,6 +129,7 @@ impl Records {
         }
         self.check_size(entity, &row)?;
         put(tx, entity, &changed, std::iter::once(&row)).await?;
+        self.note(entity, key);
         Ok(true)
     }
 
@@ -192,7 +202,10 @@ impl Records {
                     // The server removes or changes what only it may write.
                     _ if child.refuse_local_writes => {}
                     OnDelete::Cascade => queue.extend(rows.iter().map(|row| (child, child.key_of(row)))),
-                    OnDelete::SetNull => clear(tx, child, relation, rows).await?,
+                    OnDelete::SetNull => {
+                        rows.iter().for_each(|row| self.note(child, &child.key_of(row)));
+                        clear(tx, child, relation, rows).await?;
+                    }
                 }
             }
             doomed.push((entity, key));
@@ -200,6 +213,7 @@ impl Records {
         // Children go before their parents.
         for (entity, key) in doomed.iter().rev() {
             tx.remove(entity, std::slice::from_ref(key)).await?;
+            self.note(entity, key);
         }
         Ok(true)
     }

@@ -9,7 +9,7 @@ use onsync_core::platform::{BoxFuture, MaybeSend};
 use onsync_core::query::Query;
 use onsync_core::runtime::Runtime;
 use onsync_core::store::local::{Access, LocalStore, LocalTransaction};
-use onsync_core::{Entity, Error, Fields, Key, Result};
+use onsync_core::{Entity, Fields, Key, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
@@ -36,6 +36,8 @@ pub struct Transaction {
     /// Whoever began it has signed out.
     ended: Arc<AtomicBool>,
     sender: mpsc::Sender<Message>,
+    /// Whether it succeeds or fails as one on the server.
+    atomic: bool,
 }
 
 /// Owns the store's transaction until it is committed, or until nobody asks for anything any more: then it is undone.
@@ -75,9 +77,10 @@ impl Transaction {
         }));
         waits.await.map_err(|_| closed())??;
         Ok(Self {
-            records,
+            records: records.noting(),
             ended,
             sender,
+            atomic: false,
         })
     }
 
@@ -109,6 +112,10 @@ impl Transaction {
     }
 
     pub(super) async fn commit(self) -> Result<()> {
+        if self.atomic {
+            self.job(|tx, records| Box::pin(async move { records.bind_group(tx).await }))
+                .await?;
+        }
         self.check()?;
         let (sender, receiver) = oneshot::channel();
         self.sender
@@ -214,16 +221,15 @@ impl Transaction {
         self.create_or_update(E::ENTITY, record.into_fields()).await
     }
 
-    /// Makes this transaction succeed or fail as one on the server too. A later version does that.
+    /// Makes this transaction succeed or fail as one on the server too, whatever it wrote before and will write, whatever the patterns. What
+    /// it wrote is sent in one request, and none of it before all of it can be; a record of it that is edited again stays in the group until
+    /// it is sent. Two groups with a record in common are one. If the server refuses one change, it applies none, lists that one with its
+    /// reason and the others as `group_failed`; they are sent again together.
     ///
-    /// # Errors
-    /// Always `not_yet_supported`.
-    pub fn atomic_group(&mut self) -> Result<()> {
-        Err(Error::unsupported(
-            "not_yet_supported",
-            "atomic groups on the server are not in this version: the transaction is atomic on this device, and its changes \
-             succeed or fail one by one on the server",
-        ))
+    /// Committing is refused with `group_too_large` where the group would have more than `limits.group_limit` records or
+    /// `limits.group_bytes` bytes.
+    pub fn atomic_group(&mut self) {
+        self.atomic = true;
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod apply;
 pub(crate) mod areas;
+mod atomic;
 mod bin;
 mod budget;
 mod conflicts;
@@ -39,6 +40,7 @@ mod units;
 
 pub(crate) use areas::CONFLICT as CONFLICT_AREA;
 pub use areas::Fence;
+pub(crate) use atomic::bind_group;
 pub use budget::StepBudget;
 pub use lists::{
     BinEntry, BinFilter, Discarded, DiscardedRecord, Fetched, HeldRecord, RecordRef, RejectedChange,

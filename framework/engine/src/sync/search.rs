@@ -429,7 +429,7 @@ pub(super) fn place_of(syncer: &Syncer, name: &str) -> Result<usize> {
 }
 
 /// All records that the app wrote in atomic groups and that were not cut since.
-pub(crate) async fn members(schema: &Schema, tx: &mut dyn LocalTransaction) -> Result<Vec<(Name, Uuid)>> {
+pub(super) async fn members(schema: &Schema, tx: &mut dyn LocalTransaction) -> Result<Vec<(Name, Uuid)>> {
     let mut found = Vec::new();
     for (place, group) in tx.list::<Uuid>(areas::GROUP, None, usize::MAX).await? {
         let mut parts = place.splitn(2, |byte| *byte == 0);
