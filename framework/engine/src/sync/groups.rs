@@ -120,7 +120,11 @@ impl<'a> Cutter<'a> {
                 self.changed = true;
                 forget_member(self.tx, entity, &overlay.key).await?;
             }
+            let key = overlay.key.clone();
             self.cut_with_parents(entity, overlay, mine).await?;
+            // What is held back by something else is not looked for again in this cut.
+            let tried = self.tried.entry(&entity.name).or_default();
+            tried.entry(key).or_insert(Standing::Held);
         }
         if !left.is_empty() {
             self.units.put_back(Unit {

@@ -7,6 +7,7 @@ crate::scenarios! {
     a_family_is_one_group_in_one_request_up_to_the_limit
     a_family_that_was_cut_before_is_not_divided_either
     a_child_of_a_deleted_parent_is_listed_and_the_rest_flows
+    what_is_made_under_a_refused_parent_waits_for_it
     a_pull_before_the_acknowledgement_makes_nothing_twice
     a_child_that_moves_to_another_family_survives_the_deletion_of_its_old_one
     a_tree_is_deleted_children_first
@@ -205,6 +206,30 @@ mod run {
         device.sync();
         device.sync();
         assert!(tree(&world).contains(&"a/3 > found".to_owned()));
+        assert_equal(&world, &device);
+    }
+
+    /// Scenario 21: held, not sent and not refused, while others flow.
+    pub(super) fn what_is_made_under_a_refused_parent_waits_for_it(kind: Kind) {
+        let mut world = World::new(kind, plain());
+        unique_contact_names(&world);
+        let device = world.device();
+        make_family(&device, 100, "there");
+        let (_, contacts) = make_family(&device, 10, "a");
+        device.sync();
+        let contact = record(Value::Integer(90), Value::Integer(10), "there/1");
+        let contact = device.create("Contact", &contact);
+        device.sync();
+        let note = device.create("Note", &record(Value::Integer(91), up(&contact), "held"));
+        device.create("Line", &record(Value::Integer(92), up(&note), "held too"));
+        device.update("Contact", contacts[1].clone(), &named("flows"));
+        let summary = device.sync();
+        assert_eq!((summary.applied, summary.rejected, device.waiting()), (1, 0, 2));
+        assert!(tree(&world).contains(&"a > flows".to_owned()));
+        device.update("Contact", contact, &named("put right"));
+        assert_eq!(device.sync().applied, 3);
+        assert!(tree(&world).contains(&"held > held too".to_owned()));
+        device.sync();
         assert_equal(&world, &device);
     }
 

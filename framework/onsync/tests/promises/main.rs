@@ -17,6 +17,7 @@ mod delete_rules;
 mod device;
 mod exactly_once;
 mod families;
+mod families_random;
 mod families_seen;
 mod families_sent;
 mod handlers;
