@@ -72,7 +72,7 @@ export interface Status {
     context: string;
     progress: null | {
       entity: string;
-      phase: "push" | "pull";
+      phase: "push" | "pull" | "catch_up";
       done: number;
       total: number | null;
       bytes: number;
@@ -97,7 +97,7 @@ export type SyncEvent = { at: string } & (
       event: "OnSyncProgress";
       context: string;
       entity: string;
-      phase: "push" | "pull";
+      phase: "push" | "pull" | "catch_up";
       done: number;
       total: number | null;
       bytes: number;

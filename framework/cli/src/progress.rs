@@ -55,6 +55,7 @@ impl Progress {
         let verb = match phase {
             Phase::Push => "sending",
             Phase::Pull => "receiving",
+            Phase::CatchUp => "catching up",
         };
         if self.bar.message() != *entity {
             // Each entity has its own total, and so its own rate and time left.

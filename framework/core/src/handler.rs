@@ -96,6 +96,8 @@ pub enum Phase {
     Push,
     /// receiving records
     Pull,
+    /// receiving records of what belongs together and is too large to become visible in one step: it appears piece by piece
+    CatchUp,
 }
 
 /// Something that happened, for listeners.

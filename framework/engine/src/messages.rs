@@ -21,6 +21,7 @@ impl StatusMessage {
         "syncing",
         "sending",
         "receiving",
+        "catching_up",
         "signed_out",
         "sign_in_again",
         "offline",
@@ -85,10 +86,15 @@ impl Status {
             let key = match progress.phase {
                 Phase::Push => "sending",
                 Phase::Pull => "receiving",
+                Phase::CatchUp => "catching_up",
+            };
+            let verb = match progress.phase {
+                Phase::CatchUp => "catching up:",
+                Phase::Push | Phase::Pull => key,
             };
             return match progress.percent() {
-                Some(percent) => message(key, format!("{key} {}: {percent} %", progress.entity)),
-                None => message(key, format!("{key} {}: {}", progress.entity, progress.done)),
+                Some(percent) => message(key, format!("{verb} {}: {percent} %", progress.entity)),
+                None => message(key, format!("{verb} {}: {}", progress.entity, progress.done)),
             };
         }
         if self.signed_out {
@@ -198,6 +204,7 @@ mod tests {
             running(None),
             running(Some(Phase::Push)),
             running(Some(Phase::Pull)),
+            running(Some(Phase::CatchUp)),
             Status {
                 signed_out: true,
                 ..status()
@@ -258,6 +265,10 @@ mod tests {
         );
         assert_eq!(offline(None).message(), "you are offline");
         assert_eq!(running(Some(Phase::Pull)).message(), "receiving Visit: 50 %");
+        assert_eq!(
+            running(Some(Phase::CatchUp)).message(),
+            "catching up: Visit: 50 %"
+        );
         let waits = Status {
             waiting: 3,
             conflicts: 2,

@@ -13,8 +13,9 @@ use onsync_core::schema::EntitySchema;
 use onsync_core::store::local::{Access, LocalTransaction};
 use onsync_core::{Error, Result};
 
-/// Applies pages in one transaction, each of which continues the checkpoint that stands with it.
-pub(super) async fn apply(run: &mut Run<'_>, pages: Vec<Arrived>) -> Result<()> {
+/// Applies pages in one transaction, each of which continues the checkpoint that stands with it. True if they show a part of a set
+/// that is too large to be seen at once.
+pub(super) async fn apply(run: &mut Run<'_>, pages: Vec<Arrived>) -> Result<bool> {
     let syncer = run.syncer;
     for (page, _) in &pages {
         check(syncer.schema.entity(&page.entity)?, page)?;
@@ -22,14 +23,15 @@ pub(super) async fn apply(run: &mut Run<'_>, pages: Vec<Arrived>) -> Result<()> 
     let began = syncer.runtime.elapsed();
     let (count, rows) = (pages.len(), pages.iter().map(|(page, _)| page.rows.len()).sum());
     let mut tx = syncer.begin(run.fence, false).await?;
+    let mut in_part = false;
     for (page, expected) in pages {
-        apply_in(run, tx.as_mut(), page, expected.as_ref()).await?;
+        in_part |= apply_in(run, tx.as_mut(), page, expected.as_ref()).await?;
     }
     tx.commit().await?;
     if count == 1 {
         syncer.adapt_page(rows, syncer.runtime.elapsed().saturating_sub(began));
     }
-    Ok(())
+    Ok(in_part)
 }
 
 async fn apply_in(
@@ -37,7 +39,7 @@ async fn apply_in(
     tx: &mut dyn LocalTransaction,
     page: Page,
     expected: Option<&Checkpoint>,
-) -> Result<()> {
+) -> Result<bool> {
     let syncer = run.syncer;
     let entity = syncer.schema.entity(&page.entity)?;
     check_continues(tx, &page, expected).await?;
@@ -54,7 +56,8 @@ async fn apply_in(
     if syncer.pattern(&page.entity)?.whole_refresh() {
         stage_or_write(run, tx, entity, page).await
     } else {
-        write(run, tx, entity, page).await
+        write(run, tx, entity, page).await?;
+        Ok(false)
     }
 }
 
@@ -134,7 +137,7 @@ async fn stage_or_write(
     tx: &mut dyn LocalTransaction,
     entity: &EntitySchema,
     page: Page,
-) -> Result<()> {
+) -> Result<bool> {
     let prefix = entity_key(&entity.name, b"");
     let staged = if begins(&page) {
         clear_stage(tx, &prefix).await?;
@@ -143,14 +146,18 @@ async fn stage_or_write(
         staged_keys(tx, &prefix).await?
     };
     if page.last && staged.is_empty() {
-        return write(run, tx, entity, page).await;
+        // The last page of a set that was seen in part before, or the only one.
+        let in_part = !begins(&page);
+        write(run, tx, entity, page).await?;
+        return Ok(in_part);
     }
     let rows: usize = staged.iter().map(|(_, rows)| rows).sum::<usize>() + page.rows.len();
     if !page.last && rows <= run.syncer.limits.refresh_limit {
         let mut key = prefix;
         key.extend_from_slice(&(staged.len() as u64).to_be_bytes());
         key.extend_from_slice(&(page.rows.len() as u64).to_be_bytes());
-        return tx.store(areas::STAGE, &key, &page).await;
+        tx.store(areas::STAGE, &key, &page).await?;
+        return Ok(false);
     }
     for (key, _) in staged {
         if let Some(page) = tx.load::<Page>(areas::STAGE, &key).await? {
@@ -158,7 +165,9 @@ async fn stage_or_write(
         }
         tx.area_remove(areas::STAGE, &key).await?;
     }
-    write(run, tx, entity, page).await
+    let in_part = !page.last;
+    write(run, tx, entity, page).await?;
+    Ok(in_part)
 }
 
 /// The keys of an entity's staged pages with their numbers of rows, which stand at the end of the key.

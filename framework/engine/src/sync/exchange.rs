@@ -442,7 +442,7 @@ impl<'a> Run<'a> {
         self.undisturbed = false;
         let span = tracing::debug_span!("sync_apply", entity = name, rows);
         let apply = received.held.page(self, page, expected);
-        apply.instrument(span).await?;
+        let piece_by_piece = apply.instrument(span).await?;
         self.tell_conflicts();
         received.entities.insert(name.clone(), Some(next));
         let (done, total) = received.done.entry(name.clone()).or_default();
@@ -451,7 +451,11 @@ impl<'a> Run<'a> {
         let bytes = self.summary.bytes_received;
         self.sink.progress(Progress {
             entity: name,
-            phase: Phase::Pull,
+            phase: if piece_by_piece {
+                Phase::CatchUp
+            } else {
+                Phase::Pull
+            },
             done,
             total,
             bytes,

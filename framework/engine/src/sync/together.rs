@@ -58,8 +58,7 @@ impl HeldBack {
         let syncer = run.syncer;
         let family = syncer.families.of(&page.entity);
         let Some(held) = family.and_then(|family| self.families.get_mut(&family)) else {
-            apply::apply(run, vec![(page, expected)]).await?;
-            return Ok(false);
+            return apply::apply(run, vec![(page, expected)]).await;
         };
         if held.large || !matches!(page.kind, PageKind::Delta) {
             // What came before continues another checkpoint.
@@ -126,7 +125,7 @@ impl Held {
         let pages = std::mem::take(&mut self.pages);
         match pages.is_empty() {
             true => Ok(()),
-            false => apply::apply(run, pages).await,
+            false => apply::apply(run, pages).await.map(drop),
         }
     }
 }

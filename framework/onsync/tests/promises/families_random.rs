@@ -126,7 +126,9 @@ fn heal(devices: &[Device]) {
         }
     }
     for _ in 0..2 {
-        devices.iter().for_each(|device| drop(device.sync()));
+        for device in devices {
+            device.sync();
+        }
     }
 }
 

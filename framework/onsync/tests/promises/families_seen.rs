@@ -4,6 +4,7 @@ crate::scenarios! {
     a_family_that_arrives_is_seen_at_once
     an_answer_that_is_cut_off_shows_nothing_of_a_family
     beyond_the_limit_parents_come_first
+    what_appears_piece_by_piece_is_said_to_catch_up
     a_tree_in_one_entity_is_seen_at_once
     a_first_sync_brings_parents_first_and_ends_complete
     what_is_made_while_an_answer_is_under_way_does_not_come_in_part
@@ -11,17 +12,18 @@ crate::scenarios! {
 
 mod run {
     use crate::world::*;
+    use onsync_core::handler::{Phase, SyncDirection};
     use onsync_core::query::Query;
     use onsync_core::schema::{Attribute, EntitySchema, OnDelete, Relation, Schema};
     use onsync_core::store::local::{Access, LocalStore};
     use onsync_core::transport::{Answer, Exchange, Transport};
     use onsync_core::wire::{AnswerFrame, Health};
     use onsync_core::{Fields, Key, Result, Value, ValueType, portable_async};
-    use onsync_engine::sync::Limits;
+    use onsync_engine::sync::{Limits, Progress};
     use onsync_testkit::fakes::Fate;
     use std::collections::BTreeMap;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::sync::{Arc, Mutex};
 
     fn entity(name: &str, attributes: &[(&str, ValueType)]) -> EntitySchema {
         let attributes = attributes
@@ -214,6 +216,29 @@ mod run {
             assert_eq!(orphans.count(), 0, "cut off after {cut} frames");
             device.sync();
             assert_equal(&world, &device);
+        }
+    }
+
+    /// The status says so while what belongs together appears piece by piece.
+    pub(super) fn what_appears_piece_by_piece_is_said_to_catch_up(kind: Kind) {
+        for (group_limit, wanted) in [(5_000, vec![Phase::Pull]), (4, vec![Phase::Pull, Phase::CatchUp])] {
+            let mut world = World::new(kind, schema());
+            let device = world.device_with(Limits {
+                group_limit,
+                ..limits()
+            });
+            device.sync();
+            put_family(&world, 1, 9);
+            let phases = Mutex::new(Vec::new());
+            device.run(async {
+                let fence = device.take_over().await.unwrap();
+                let step = device.step(SyncDirection::Pull);
+                let sink = |progress: Progress| phases.lock().unwrap().push(progress.phase);
+                device.syncer.run(fence, &step, &sink).await.unwrap()
+            });
+            let mut phases = phases.into_inner().unwrap();
+            phases.dedup();
+            assert_eq!(phases, wanted);
         }
     }
 
