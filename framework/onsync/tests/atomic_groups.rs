@@ -5,13 +5,15 @@
     reason = "the helpers of a test fail by panicking, as the test does"
 )]
 
+use onsync_core::conflict::Resolution;
 use onsync_core::memory::local::MemoryStore;
 use onsync_core::memory::server::MemoryServerStore;
-use onsync_core::schema::{Attribute, EntitySchema, Schema};
+use onsync_core::schema::{Attribute, EntitySchema, OnPendingConflicts, Schema};
 use onsync_core::store::local::LocalStore;
 use onsync_core::{Fields, Result, ValueType};
 use onsync_engine::config::ContextSettings;
 use onsync_engine::{App, OnSyncBuilder};
+use onsync_pattern_read_write_conflict_detection::ConflictDetection;
 use onsync_pattern_read_write_last_write_wins::LastWriteWins;
 use onsync_server::{NoAuthentication, Server};
 use onsync_sqlite_store::{SqliteStore, SqliteStoreOptions};
@@ -19,15 +21,23 @@ use onsync_testkit::fakes::InProcess;
 use std::sync::Arc;
 
 const PATTERN: &str = "read-write-last-write-wins";
+const DETECTION: &str = "read-write-conflict-detection";
 
 fn schema() -> Schema {
-    let entity = |name: &str| {
+    let entity = |name: &str, pattern: &str| {
         let attributes = [("id", ValueType::Integer), ("code", ValueType::Text)];
         let attributes = attributes.map(|(name, value_type)| Attribute::new(name, value_type));
-        EntitySchema::new(name, PATTERN, &["id"], attributes.to_vec())
+        EntitySchema {
+            on_pending_conflicts: OnPendingConflicts::Continue,
+            ..EntitySchema::new(name, pattern, &["id"], attributes.to_vec())
+        }
     };
     Schema {
-        entities: vec![entity("Order"), entity("Stock")],
+        entities: vec![
+            entity("Order", PATTERN),
+            entity("Stock", PATTERN),
+            entity("Plan", DETECTION),
+        ],
         relations: Vec::new(),
     }
 }
@@ -44,6 +54,7 @@ async fn world(sqlite: bool, limit: usize) -> World {
     let mut patterns: onsync_core::registry::Registry<Arc<dyn onsync_core::pattern::SyncPattern>> =
         onsync_core::registry::Registry::new("pattern");
     patterns.register(PATTERN, Arc::new(LastWriteWins)).unwrap();
+    patterns.register(DETECTION, Arc::new(ConflictDetection)).unwrap();
     let server = Server::builder()
         .schema(schema())
         .patterns(patterns)
@@ -69,6 +80,8 @@ async fn world(sqlite: bool, limit: usize) -> World {
     let mut builder = OnSyncBuilder::by_hand(schema())
         .unwrap()
         .pattern(LastWriteWins)
+        .unwrap()
+        .pattern(ConflictDetection)
         .unwrap();
     builder.config_mut().limits.group_limit = limit;
     for round in 0..9 {
@@ -234,4 +247,64 @@ async fn a_group_over_the_limit_is_refused_when_it_is_saved() {
     world.write(false, &three).await.unwrap();
     world.sync(0).await;
     assert_eq!(world.stored(), (3, 0));
+}
+
+/// The server applies nothing of the group; once the conflict is decided, all of it is sent again.
+#[tokio::test]
+async fn a_conflict_of_one_member_undoes_the_group_and_its_resolution_sends_it_again() {
+    for sqlite in [false, true] {
+        let world = world(sqlite, 100).await;
+        world.write(false, &[("Plan", 1, "base")]).await.unwrap();
+        world.sync(0).await;
+        let theirs = Fields::new().with("code", "theirs");
+        world
+            .server
+            .foreign_write(|tables| tables.update("Plan", &1i64.into(), &theirs))
+            .await
+            .unwrap();
+        world
+            .write(true, &[("Plan", 1, "mine"), ("Order", 1, "a")])
+            .await
+            .unwrap();
+        world.sync(1).await;
+        assert_eq!(world.stored(), (0, 0));
+        assert_eq!(world.listed().await, list(&[("Order", "group_failed")]));
+        world.sync(2).await;
+        assert_eq!(world.stored(), (0, 0), "the group waits for the conflict");
+        world
+            .app
+            .resolve_conflict("Plan", 1i64, Resolution::KeepMine)
+            .await
+            .unwrap();
+        world.sync(3).await;
+        assert_eq!((world.stored(), world.listed().await), ((1, 0), list(&[])));
+        let plan = world.server.contents("Plan").unwrap();
+        assert_eq!(plan[0].1.value("code"), &"mine".into());
+    }
+}
+
+/// Taking the server's side leaves nothing of the culprit to send: the others go without it.
+#[tokio::test]
+async fn a_conflict_that_is_given_up_lets_the_others_go() {
+    let world = world(false, 100).await;
+    world.write(false, &[("Plan", 1, "base")]).await.unwrap();
+    world.sync(0).await;
+    let theirs = Fields::new().with("code", "theirs");
+    world
+        .server
+        .foreign_write(|tables| tables.update("Plan", &1i64.into(), &theirs))
+        .await
+        .unwrap();
+    world
+        .write(true, &[("Plan", 1, "mine"), ("Order", 1, "a")])
+        .await
+        .unwrap();
+    world.sync(1).await;
+    world
+        .app
+        .resolve_conflict("Plan", 1i64, Resolution::TakeTheirs)
+        .await
+        .unwrap();
+    world.sync(2).await;
+    assert_eq!((world.stored(), world.listed().await), ((1, 0), list(&[])));
 }
