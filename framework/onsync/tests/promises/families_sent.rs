@@ -350,4 +350,40 @@ mod run {
         device.sync();
         assert_equal(&world, &device);
     }
+
+    /// Five thousand records stand and fall together.
+    #[test]
+    fn slow_a_family_of_the_largest_size_is_refused_and_put_right() {
+        for kind in [Kind::Memory, Kind::Sqlite] {
+            let mut world = World::new(kind, plain());
+            unique_contact_names(&world);
+            world.put("Contact", &record(Value::Integer(1), Value::Null, "taken"));
+            let device = world.device();
+            device.sync();
+            device.create("Company", &record(Value::Integer(1), Value::Null, "large"));
+            for id in 2..=5_000i64 {
+                let name = if id == 5_000 {
+                    "taken".to_owned()
+                } else {
+                    format!("contact {id}")
+                };
+                device.create("Contact", &record(Value::Integer(id), Value::Integer(1), &name));
+            }
+            let summary = device.sync();
+            assert_eq!(
+                (summary.applied, summary.rejected, summary.requests),
+                (0, 5_000, 1)
+            );
+            assert_eq!(world.contents("Company").len(), 0);
+            device.update("Contact", 5_000i64, &named("free"));
+            let summary = device.sync();
+            assert_eq!(
+                (summary.applied, summary.rejected, summary.requests),
+                (5_000, 0, 1)
+            );
+            assert_eq!(world.contents("Contact").len(), 5_000);
+            device.sync();
+            assert_equal(&world, &device);
+        }
+    }
 }
