@@ -1,13 +1,13 @@
 //! Random histories of record families: several devices make, edit, move and delete at every level, other programs delete too, messages
 //! get lost. Then everything heals and what was refused is given up: everybody ends equal, and nothing on the server is an orphan.
 
+use crate::seeds;
 use crate::world::{Device, FAMILY, Kind, World, assert_equal};
 use onsync_core::schema::{Attribute, EntitySchema, OnDelete, Relation, Schema};
 use onsync_core::{Fields, Key, Value, ValueType};
 use onsync_engine::sync::Limits;
 use onsync_testkit::fakes::Fate;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 
 const DEVICES: usize = 3;
 /// Each the child of the one before.
@@ -153,20 +153,9 @@ fn history(kind: Kind, rule: OnDelete, limits: &Limits, acts: &[Act]) {
 }
 
 fn check(kind: Kind, cases: u32, limits: &Limits) {
+    let acts = proptest::collection::vec(act(), 1..40);
     for rule in [OnDelete::Cascade, OnDelete::Restrict, OnDelete::SetNull] {
-        let mut runner = TestRunner::new(Config {
-            cases,
-            source_file: Some(file!()),
-            ..Config::default()
-        });
-        let acts = proptest::collection::vec(act(), 1..40);
-        let found = runner.run(&acts, |acts| {
-            history(kind, rule, limits, &acts);
-            Ok(())
-        });
-        if let Err(error) = found {
-            panic!("{rule:?}: {error}");
-        }
+        seeds::check(cases, &acts, |acts| history(kind, rule, limits, &acts));
     }
 }
 

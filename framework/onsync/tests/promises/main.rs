@@ -32,6 +32,7 @@ mod outcome_table;
 mod pulls;
 mod redaction;
 mod resolvers;
+mod seeds;
 mod users;
 mod world;
 
