@@ -136,18 +136,22 @@ impl Status {
     }
 
     /// Since when syncing has stood still, by a clock that shows `now`; none if it does not.
+    ///
+    /// A device without a network does not stand still, it waits; and while a run is at work only the run itself can.
     pub(crate) fn stalled(&self, now: Timestamp) -> Option<Timestamp> {
         let long = |since: &Timestamp, limit: Duration| age(*since, now) >= limit;
-        let run = self.running.as_ref().map(|running| running.got_on_at);
+        if let Some(running) = &self.running {
+            return Some(running.got_on_at).filter(|since| long(since, RUN_STALLS));
+        }
+        if !self.network.online {
+            return None;
+        }
         let last = self.completed_at.values().max().copied();
         let unsent = self
             .waiting_since
             .map(|since| last.map_or(since, |last| since.max(last)));
-        let failing = self.failing_since;
-        let run = run.filter(|since| long(since, RUN_STALLS));
-        let rest = [unsent, failing].into_iter().flatten();
-        let rest = rest.filter(|since| long(since, SYNC_STALLS));
-        rest.chain(run).min()
+        let rest = [unsent, self.failing_since].into_iter().flatten();
+        rest.filter(|since| long(since, SYNC_STALLS)).min()
     }
 
     /// The most important thing in one English sentence, then what waits: the texts of [`Status::messages`].

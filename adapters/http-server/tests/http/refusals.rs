@@ -319,7 +319,7 @@ async fn health_tells_the_smaller_limit_and_needs_no_token() {
     let health: Health = serde_json::from_slice(&body(response).await).unwrap();
     assert_eq!(
         (health.service.as_str(), health.max_request_bytes),
-        ("onsync", 4 << 20)
+        ("onsync", 16 << 20)
     );
     let wrong = Request::get("/v1/sync").body(Body::empty()).unwrap();
     assert_eq!(ask(fake(small), options(), wrong).await.status(), 405);

@@ -4,8 +4,8 @@
 //! on a copy that shares all it does not change; positions are counted under that turn, one for each touched key. Other
 //! programs are played by [`foreign_write`](MemoryServerStore::foreign_write).
 //!
-//! It is as strict as the strictest database: after a refused statement only `undo` is possible, a soft-deleted row still
-//! holds its key, a delta below the horizon is refused, and an inserted record whose key the database issues must come
+//! It is as strict as the strictest database: after a refused statement only `undo` is possible, a soft-deleted row keeps
+//! its place until its key is made again, a delta below the horizon is refused, and an inserted record whose key the database issues must come
 //! without one.
 //!
 //! ```

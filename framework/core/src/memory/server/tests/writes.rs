@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn soft_deleted_rows_count_as_deleted_and_keep_their_key() {
+async fn soft_deleted_rows_count_as_deleted_until_their_key_is_made_again() {
     let soft = EntitySchema {
         soft_delete: Some(SoftDelete {
             column: "is_active".into(),
@@ -21,9 +21,6 @@ async fn soft_deleted_rows_count_as_deleted_and_keep_their_key() {
     writer.delete(&soft, &5i64.into()).await.unwrap();
     assert_eq!(writer.get(&soft, &[0], &5i64.into()).await.unwrap(), None);
     assert_eq!(code(writer.delete(&soft, &5i64.into()).await), "record_missing");
-    writer.savepoint().await.unwrap();
-    assert_eq!(code(writer.insert(&soft, &new).await), "constraint_violated");
-    writer.undo().await.unwrap();
     writer.commit().await.unwrap();
     let mut view = store.read().await.unwrap();
     let extent = extent(&soft, "");
@@ -39,6 +36,18 @@ async fn soft_deleted_rows_count_as_deleted_and_keep_their_key() {
     assert_eq!(view.count(&extent).await.unwrap(), Some(0));
     let row = &store.contents("visits").unwrap()[0].1;
     assert!(!row.get::<bool>("is_active").unwrap());
+    drop(view);
+    let mut writer = store.write().await.unwrap();
+    let again = Fields::new().with("id", 5i64).with("note", "again");
+    assert_eq!(writer.insert(&soft, &again).await.unwrap(), Key::one(5i64));
+    writer.savepoint().await.unwrap();
+    assert_eq!(code(writer.insert(&soft, &new).await), "constraint_violated");
+    writer.undo().await.unwrap();
+    writer.commit().await.unwrap();
+    let rows = store.contents("visits").unwrap();
+    assert_eq!(rows.len(), 1);
+    assert!(rows[0].1.get::<bool>("is_active").unwrap());
+    assert_eq!(rows[0].1.value("remark"), &Value::from("again"));
 }
 
 #[tokio::test]
