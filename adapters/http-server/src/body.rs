@@ -1,5 +1,6 @@
 //! Request bodies: bounded in time and in decoded bytes, then frames.
 
+use crate::metrics;
 use crate::negotiate::Coding;
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -67,6 +68,7 @@ async fn collect(body: Body, coding: Coding, limit: usize) -> Result<Vec<u8>> {
         })?;
         // Frames of zstd and members of gzip may be empty: without this, bytes could arrive for ever.
         arrived = arrived.saturating_add(chunk.len());
+        metrics::received(chunk.len());
         if arrived > limit {
             return Err(too_large(limit));
         }

@@ -1,5 +1,6 @@
 //! From OnSync's errors to statuses and bodies: one table.
 
+use crate::metrics;
 use axum::body::Body;
 use axum::http::header::{
     ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE,
@@ -50,6 +51,7 @@ pub(crate) fn internal() -> WireError {
 /// The whole response: the status, and a `failed` frame.
 pub(crate) fn response(error: &Error, format: Format) -> Response<Body> {
     let status = status(error);
+    metrics::refused(error.code());
     let mut wire = told(error);
     if matches!(
         status,

@@ -3,6 +3,7 @@
 mod body;
 mod compress;
 mod error;
+mod metrics;
 mod negotiate;
 mod options;
 mod pipeline;
@@ -10,6 +11,7 @@ mod router;
 mod serve;
 mod trace;
 
+pub use crate::metrics::{METRICS, Metrics};
 pub use crate::options::{Compression, HttpServerOptions};
 pub use crate::router::router;
 pub use crate::serve::serve;

@@ -5,6 +5,7 @@
 
 use crate::compress::{COMPRESS_FROM, Compressor};
 use crate::error;
+use crate::metrics;
 use crate::negotiate::Coding;
 use axum::body::Body;
 use axum::http::Response;
@@ -114,6 +115,7 @@ async fn run(work: Work, sender: mpsc::Sender<Piece>) {
         buffer: Vec::new(),
         send_time_out,
     };
+    let _at_work = metrics::AtWork::begin();
     let whole = async {
         let mut answer = service.sync(token.as_deref(), frames).await?;
         pass_on(answer.as_mut(), &mut out).await
@@ -186,7 +188,14 @@ impl Out {
                 return false;
             }
         };
+        let length = match &piece {
+            Piece::Bytes { bytes, .. } => bytes.len(),
+            Piece::Refused(_) => 0,
+        };
         let sent = tokio::time::timeout(self.send_time_out, self.sender.send(piece)).await;
+        if matches!(sent, Ok(Ok(()))) {
+            metrics::sent(length);
+        }
         if sent.is_err() {
             tracing::info!("an answer was given up: the client does not read it");
         }
@@ -211,6 +220,7 @@ impl Out {
             let _ = self.sender.send(Piece::Refused(error)).await;
             return;
         }
+        metrics::refused(error.code());
         let told: WireError = error::told(&error);
         if wire::encode(self.format, &AnswerFrame::Failed(told), &mut self.buffer).is_ok() {
             self.send(true).await;

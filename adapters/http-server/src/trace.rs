@@ -1,5 +1,6 @@
 //! One span and one line per request: method, path, status, time and an id. Never headers, tokens or bodies.
 
+use crate::metrics;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
@@ -31,10 +32,13 @@ pub(crate) async fn trace(request: Request, next: Next) -> Response {
     );
     async move {
         let began = Instant::now();
+        let path = request.uri().path().to_owned();
         let mut response = next.run(request).await;
+        let (status, took) = (response.status().as_u16(), began.elapsed());
+        metrics::answered(&path, status, took);
         tracing::info!(
-            status = response.status().as_u16(),
-            milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            status,
+            milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "answered"
         );
         if let Ok(value) = HeaderValue::from_str(&id) {

@@ -11,6 +11,7 @@ use crate::answer::HttpAnswer;
 pub use crate::options::{Compression, HttpTransportOptions, WireFormat};
 use crate::request::Target;
 use onsync_core::error::Result;
+use onsync_core::metric::MetricInfo;
 use onsync_core::portable_async;
 use onsync_core::transport::{Answer, Exchange, Transport};
 use onsync_core::wire::{Format, Health};
@@ -21,6 +22,16 @@ use url::Url;
 
 /// The name under which this transport is registered and configured.
 pub const NAME: &str = "http";
+
+static SENT: MetricInfo = MetricInfo::counter(
+    "onsync_device_sent_bytes_total",
+    "bytes",
+    &[],
+    "bytes of request bodies, as they were on the wire, each time they were sent",
+);
+
+/// Every number that the transport counts.
+pub const METRICS: &[&MetricInfo] = &[&SENT];
 
 /// How many redirects within the configured origin are followed.
 const MAX_REDIRECTS: usize = 3;
@@ -69,6 +80,7 @@ impl HttpTransport {
                 .request(sending.method.clone(), url.clone())
                 .headers(sending.headers.clone());
             if let Some(body) = &sending.body {
+                SENT.add(&[], body.len() as u64);
                 request = request.body(body.clone());
             }
             let response = platform::time_out(wait, request.send())

@@ -127,6 +127,7 @@ changes. Ctrl-C lets running requests end, then stops.
 Examples:
   onsync serve
   onsync serve --listen 0.0.0.0:8080
+  onsync serve --metrics 127.0.0.1:9090          what was counted, for Prometheus, at /metrics of that address
   onsync serve --database shop.db --authentication none";
 
 /// Serve a database to devices
@@ -139,6 +140,9 @@ pub(crate) struct Serve {
     /// The address to listen on, instead of `server.listen`; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
+    /// The address of `/metrics`, instead of `server.metrics`; without either nothing is told
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<String>,
     /// Who may speak, instead of `server.authentication`
     #[arg(long, value_enum)]
     pub(crate) authentication: Option<Authentication>,

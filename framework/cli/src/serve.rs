@@ -7,7 +7,7 @@ use crate::screen::Screen;
 use crate::{interrupted, open};
 use onsync::Registries;
 use onsync::config::{self, Config};
-use onsync::server::{Served, Server, from_config, serve};
+use onsync::server::{Metrics, Served, Server, from_config, serve};
 use onsync_core::Error;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -20,18 +20,34 @@ pub(crate) async fn run(screen: Screen, registries: &Registries, path: &Path, fl
     let mut config = open::server_config(path, flags.database.is_none())?;
     override_by_flags(&mut config, flags);
     let served = start(&config, registries).await?;
-    let listener = listen(&config.server.listen).await?;
-    let address = listener
-        .local_addr()
-        .map_err(|error| listen_failed(&config.server.listen, &error))?;
-    greet(screen, &config, &served, address);
+    let (listener, address) = listen(&config.server.listen, "--listen").await?;
+    let numbers = match &config.server.metrics {
+        Some(address) => Some(listen(address, "--metrics").await?),
+        None => None,
+    };
+    let metrics_address = numbers.as_ref().map(|(_, address)| *address);
+    let told = numbers
+        .map(|(listener, _)| Metrics::install().map(|metrics| (metrics, listener)))
+        .transpose()?;
+    greet(screen, &config, &served, address, metrics_address);
+    let told = told.map(|(metrics, listener)| tokio::spawn(tell(metrics, listener)));
     let maintained = tokio::spawn(maintain(served.server.clone(), config.server.keep_tombstones));
     let ended = serve(listener, served.router, interrupted()).await;
     maintained.abort();
-    ended.map_err(|error| listen_failed(&config.server.listen, &error))?;
+    if let Some(told) = told {
+        told.abort();
+    }
+    ended.map_err(|error| listen_failed(&config.server.listen, "--listen", &error))?;
     screen.line("stopped; every answered change is stored");
     screen.json_line(&json!({ "stopped": true }));
     Ok(Exit::Done)
+}
+
+/// Serves what was counted, until it is aborted. Devices go on syncing whatever becomes of it.
+async fn tell(metrics: Metrics, listener: TcpListener) {
+    if let Err(error) = metrics.serve(listener, std::future::pending()).await {
+        tracing::error!(%error, "/metrics is not served any more");
+    }
 }
 
 /// How often old deletions are looked for.
@@ -55,6 +71,9 @@ fn override_by_flags(config: &mut Config, flags: &Serve) {
     }
     if let Some(listen) = &flags.listen {
         config.server.listen.clone_from(listen);
+    }
+    if let Some(metrics) = &flags.metrics {
+        config.server.metrics = Some(metrics.clone());
     }
     match flags.authentication {
         Some(Authentication::None) => config.server.authentication = config::Authentication::None,
@@ -90,22 +109,29 @@ pub(crate) fn failure(error: Error) -> Failure {
     }
 }
 
-async fn listen(address: &str) -> std::result::Result<TcpListener, Failure> {
-    TcpListener::bind(address)
+/// A listener and where it listens; `option` chooses another address.
+async fn listen(address: &str, option: &str) -> std::result::Result<(TcpListener, SocketAddr), Failure> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let found = listener.local_addr()?;
+        Ok((listener, found))
+    };
+    bound
         .await
-        .map_err(|error| listen_failed(address, &error).into())
+        .map_err(|error| listen_failed(address, option, &error).into())
 }
 
-fn listen_failed(address: &str, error: &std::io::Error) -> Error {
+fn listen_failed(address: &str, option: &str, error: &std::io::Error) -> Error {
     Error::fatal(
         "listen_failed",
         format!(
-            "wanted to listen on {address}: {error}; choose another address with --listen, port 0 takes a free one"
+            "wanted to listen on {address}: {error}; choose another address with {option}, such as 127.0.0.1:8080; port 0 takes a \
+             free one"
         ),
     )
 }
 
-fn greet(screen: Screen, config: &Config, served: &Served, address: SocketAddr) {
+fn greet(screen: Screen, config: &Config, served: &Served, address: SocketAddr, metrics: Option<SocketAddr>) {
     let url = format!("http://{address}");
     let attached = served.server.attached();
     let mut warnings = attached.warnings.clone();
@@ -148,6 +174,10 @@ fn greet(screen: Screen, config: &Config, served: &Served, address: SocketAddr) 
         format!("with tokens: {}", users.join(", "))
     };
     screen.line(format!("  {} {speakers}", screen.dim("who may sync:")));
+    let metrics = metrics.map(|address| format!("http://{address}/metrics"));
+    if let Some(metrics) = &metrics {
+        screen.line(format!("  {} {metrics}", screen.dim("what was counted:")));
+    }
     for entity in &attached.reset {
         screen.line(format!(
             "  change tracking was installed for {entity}: devices fetch it anew"
@@ -159,6 +189,7 @@ fn greet(screen: Screen, config: &Config, served: &Served, address: SocketAddr) 
     screen.line(screen.dim("Ctrl-C stops it."));
     screen.json_line(&json!({
         "url": url,
+        "metrics": metrics,
         "database": database,
         "entities": entities.iter().map(|entity| entity.name.as_str()).collect::<Vec<_>>(),
         "authentication": if is_open { "none" } else { "tokens" },

@@ -224,3 +224,126 @@ fn serving_what_is_not_there_is_refused() {
         .expect(1)
         .complains("[listen_failed]");
 }
+
+/// One request by hand: status line, headers and body.
+fn get(address: &str, path: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn what_was_counted_stands_at_an_address_of_its_own() {
+    let (place, _database) = shop();
+    let server = place.read("onsync.server.toml");
+    place.write(
+        "onsync.server.toml",
+        &server.replace("[server]", "[server]\nmetrics = \"127.0.0.1:0\""),
+    );
+    let served = Served::start(&place, &[], &[]);
+    let metrics = served.greeting["metrics"].as_str().unwrap().to_owned();
+    let address = metrics
+        .strip_prefix("http://")
+        .and_then(|rest| rest.strip_suffix("/metrics"))
+        .unwrap();
+    let device = Device::of(&place, &served.url);
+    device.onsync(&["sync"]).expect(0);
+    for change in [
+        "UPDATE \"Customer\" SET city = 'x' WHERE id = 1",
+        "UPDATE \"Visit\" SET minutes = -5 WHERE id = 10",
+    ] {
+        device.store().execute(change, []).unwrap();
+    }
+    device.onsync(&["sync"]).expect(5);
+    let devices = served.url.strip_prefix("http://").unwrap();
+    assert!(
+        get(devices, "/metrics").starts_with("HTTP/1.1 404"),
+        "devices do not see it"
+    );
+    assert!(
+        get(address, "/v1/health").starts_with("HTTP/1.1 404"),
+        "nor the other way round"
+    );
+    assert!(get(devices, "/v1/sync").starts_with("HTTP/1.1 405"));
+
+    let answer = get(address, "/metrics");
+    let (head, text) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(
+        head.to_ascii_lowercase().contains("text/plain; version=0.0.4"),
+        "{head}"
+    );
+    for line in [
+        r#"onsync_server_requests_total{path="/v1/sync",status="200"} 2"#,
+        r#"onsync_server_requests_total{path="/v1/sync",status="405"} 1"#,
+        r#"onsync_server_requests_total{path="other",status="404"} 1"#,
+        r#"onsync_server_mutations_total{entity="Customer",outcome="applied"} 1"#,
+        r#"onsync_server_mutations_total{entity="Visit",outcome="rejected"} 1"#,
+        r#"onsync_server_rejections_total{code="constraint_violated"} 1"#,
+        r#"onsync_server_receipts_total{event="made"} 2"#,
+        "onsync_server_undone_transactions_total 1",
+        r#"onsync_server_rows_total{entity="Customer",change="written"} 3"#,
+        "onsync_server_requests_in_progress 0",
+        r#"onsync_server_request_duration_seconds_count{path="/v1/sync",status="200"} 2"#,
+        "onsync_server_answer_duration_seconds_count 2",
+        "# HELP onsync_server_pages_total pages in answers",
+    ] {
+        assert!(
+            text.lines().any(|found| found == line),
+            "wanted {line} in:\n{text}"
+        );
+    }
+    for (name, at_least) in [
+        ("onsync_server_received_bytes_total", 100.0),
+        ("onsync_server_sent_bytes_total", 100.0),
+    ] {
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        let value: f64 = value.unwrap().trim().parse().unwrap();
+        assert!(value >= at_least, "{name}: {value}");
+    }
+    let documented = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/reference/metrics.md"
+    ))
+    .unwrap();
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = line.split_once(' ').unwrap();
+        assert!(
+            documented.contains(&format!("| `{name}` | {kind} |")),
+            "{line} is not documented"
+        );
+    }
+    assert!(!text.contains("Ashbourne") && !text.contains("-5"), "{text}");
+}
+
+#[test]
+fn metrics_are_off_and_an_address_that_is_none_or_taken_is_refused() {
+    let (place, _database) = shop();
+    let served = Served::start(&place, &[], &[]);
+    assert!(served.greeting["metrics"].is_null(), "{}", served.greeting);
+    drop(served);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for address in ["soon", "127.0.0.1", "127.0.0.1:99999", "192.0.2.1:1", &taken] {
+        place
+            .onsync(&["serve", "--listen", "127.0.0.1:0", "--metrics", address])
+            .expect(1)
+            .complains(address)
+            .complains("--metrics")
+            .complains("[listen_failed]");
+    }
+    let shared = place.read("onsync.toml");
+    place.write(
+        "onsync.toml",
+        &format!("{shared}\n[server]\nmetrics = \"127.0.0.1:0\"\n"),
+    );
+    place
+        .onsync(&["check"])
+        .expect(2)
+        .complains("[config_server_only]");
+}

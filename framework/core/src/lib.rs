@@ -8,6 +8,7 @@ pub mod error;
 pub mod family;
 pub mod handler;
 pub mod memory;
+pub mod metric;
 pub mod mutation;
 pub mod network;
 pub mod one_way;

@@ -2,6 +2,7 @@
 //!
 //! Each listener hears every event in order on a task of its own. It can block, panic or call OnSync: no run is harmed.
 
+use crate::metrics;
 use crate::status::{RunProgress, RunningStatus, Status};
 use onsync_core::handler::{Event, SyncListener};
 use onsync_core::network::NetworkStatus;
@@ -95,10 +96,12 @@ impl Drop for Subscription {
 
 impl Hub {
     pub(crate) fn new(runtime: Arc<dyn Runtime>, network: NetworkStatus) -> Self {
+        let status = Status::new(network);
+        metrics::status(&status);
         Self {
             runtime,
             listeners: Mutex::default(),
-            status: watch::Sender::new(Status::new(network)),
+            status: watch::Sender::new(status),
         }
     }
 
@@ -115,7 +118,11 @@ impl Hub {
         self.status.send_if_modified(|status| {
             let before = status.clone();
             change(status);
-            *status != before
+            let changed = *status != before;
+            if changed {
+                metrics::status(status);
+            }
+            changed
         });
     }
 

@@ -6,6 +6,7 @@ pub mod config;
 mod events;
 mod lifecycle;
 mod messages;
+mod metrics;
 mod network;
 mod observed;
 #[cfg(feature = "native")]
@@ -23,6 +24,7 @@ pub use config::Config;
 pub use events::Subscription;
 pub use lifecycle::{Held, Outcome, SyncHandle};
 pub use messages::StatusMessage;
+pub use metrics::METRICS;
 pub use network::{CombinedMonitor, NetworkMonitorParts, NetworkMonitors};
 #[cfg(feature = "native")]
 pub use runtime::BackgroundRuntime;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod metrics;
 mod open;
 mod plugins;
 #[cfg(feature = "server")]

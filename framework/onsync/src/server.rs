@@ -21,7 +21,7 @@ use onsync_engine::config::{Authentication, Config, fill_secrets};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use onsync_http_server::{Compression, HttpServerOptions, router, serve};
+pub use onsync_http_server::{Compression, HttpServerOptions, Metrics, router, serve};
 pub use onsync_server::{
     Clock, EveryoneMayEverything, Limits, NoAuthentication, Server, ServerBinEntry, ServerBinFilter,
     ServerBuilder, StaticTokens, SyncService, SystemClock,

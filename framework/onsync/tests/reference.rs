@@ -95,6 +95,41 @@ fn the_page_of_events_lists_exactly_the_events_and_their_fields() {
     );
 }
 
+#[cfg(feature = "server")]
+#[test]
+fn the_page_of_metrics_lists_exactly_what_is_counted() {
+    let page = std::fs::read_to_string(docs().join("reference/metrics.md")).unwrap();
+    let rows = |title: &str| -> BTreeSet<String> {
+        let section = page.split("\n## ").find(|section| section.starts_with(title));
+        let rows = section
+            .unwrap()
+            .lines()
+            .filter(|line| line.starts_with("| `onsync_"));
+        rows.map(str::to_owned).collect()
+    };
+    let row = |info: &onsync::core::metric::MetricInfo| {
+        let labels: Vec<String> = info.labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels = if labels.is_empty() {
+            "–".to_owned()
+        } else {
+            labels.join(", ")
+        };
+        let (name, kind) = (info.name, info.kind.as_str());
+        format!(
+            "| `{name}` | {kind} | {labels} | {} | {} |",
+            info.unit, info.meaning
+        )
+    };
+    assert_eq!(
+        rows("The device"),
+        onsync::metrics::of_device().map(row).collect::<BTreeSet<_>>()
+    );
+    assert_eq!(
+        rows("The server"),
+        onsync::metrics::of_server().map(row).collect::<BTreeSet<_>>()
+    );
+}
+
 #[test]
 fn every_configuration_in_the_guide_can_be_read() {
     let registries = onsync::registries();

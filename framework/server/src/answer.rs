@@ -4,6 +4,7 @@ use crate::catalog::shown;
 use crate::checkpoint::Seals;
 use crate::echo::Echo;
 use crate::entity::EntityPages;
+use crate::metrics;
 use crate::receipt::Owner;
 use crate::request::{Asked, Request};
 use crate::server::Inner;
@@ -142,6 +143,7 @@ impl ServerAnswer {
             "an entity could not be answered"
         );
         tracing::debug!(%error, "an entity could not be answered");
+        metrics::failed(error.code());
         self.ready.push_back(AnswerFrame::Entity(EntityAnswer {
             entity: entity.to_owned(),
             scope: scope.to_owned(),
@@ -179,6 +181,9 @@ impl Answer for ServerAnswer {
     async fn next(&mut self) -> Result<Option<AnswerFrame>> {
         loop {
             if let Some(frame) = self.ready.pop_front() {
+                if let AnswerFrame::Page(page) = &frame {
+                    metrics::page(page);
+                }
                 return Ok(Some(frame));
             }
             if self.ended {

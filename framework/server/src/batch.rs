@@ -3,6 +3,7 @@
 use crate::apply::Applied;
 use crate::echo::Echo;
 use crate::held::Held;
+use crate::metrics;
 use crate::order::{Unit, units};
 use crate::receipt::{self, Listed, Owner};
 use crate::repeat::reused;
@@ -100,6 +101,7 @@ impl Batch<'_> {
                     left.map(|place| (*place, retry(&failure))).collect()
                 }
                 Err(_) if next.len() > 1 => {
+                    metrics::undone();
                     let (first, second) = next.split_at(next.len() / 2);
                     waiting.extend([second, first]);
                     continue;
@@ -116,11 +118,13 @@ impl Batch<'_> {
                 outcomes[place] = Some(outcome);
             }
         }
-        let frames = items.iter().zip(outcomes).map(|(item, outcome)| OutcomeFrame {
-            id: item.mutation.id,
+        let frames = items.iter().zip(outcomes).map(|(item, outcome)| {
             // Every place is in exactly one unit, and every unit was tried.
-            outcome: outcome
-                .unwrap_or_else(|| try_again("not_tried", "the change was not tried; send it again")),
+            let outcome =
+                outcome.unwrap_or_else(|| try_again("not_tried", "the change was not tried; send it again"));
+            metrics::answered(self.request, item, &outcome);
+            let id = item.mutation.id;
+            OutcomeFrame { id, outcome }
         });
         Ok((frames.collect(), echo))
     }
@@ -151,6 +155,7 @@ impl Batch<'_> {
             .map_err(Failure::of_store)?;
         let (mut outcomes, mut settled, mut made) = (Vec::new(), Vec::new(), Vec::new());
         let (mut fresh, mut effects) = (Vec::new(), Vec::new());
+        let mut found = 0;
         let waits = |unit: &Unit| unit.members.iter().any(|place| self.is_held(*place, held));
         let free = units.iter().filter(|unit| !waits(unit));
         let places = free.flat_map(|unit| unit.members.iter().copied());
@@ -171,6 +176,7 @@ impl Batch<'_> {
                     cause: Cause::Error(error),
                 })?;
                 check_group(unit, *place, &applied)?;
+                found += usize::from(!applied.new);
                 if let Some(effect) = applied.effect {
                     if applied.new {
                         fresh.push(effect.clone());
@@ -184,6 +190,7 @@ impl Batch<'_> {
                 outcomes.push((*place, applied.outcome));
             }
         }
+        let receipts = made.len();
         receipt::list(transaction.as_mut(), self.owner, made).await?;
         if !fresh.is_empty() {
             for hooks in &self.server.hooks {
@@ -196,6 +203,7 @@ impl Batch<'_> {
             .await
             .map_err(Failure::of_store)?;
         transaction.commit().await.map_err(Failure::of_store)?;
+        metrics::receipts(receipts, found);
         for (entity, key, version) in settled {
             echo.note(entity, key, version);
         }
@@ -251,6 +259,7 @@ impl Batch<'_> {
             remembered.push((*place, outcome));
         }
         transaction.commit().await?;
+        metrics::receipts(remembered.len(), 0);
         Ok(remembered)
     }
 

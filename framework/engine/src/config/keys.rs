@@ -176,6 +176,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("bin.max_bytes", Size, "64 MiB", Both, "at most so many bytes in the bin; the oldest leave first"),
     key("server.database", Text, "", Server, "`sqlite:<file>`; a password in an address only as `${NAME}`"),
     key("server.listen", Text, "127.0.0.1:8080", Server, "the address to listen on"),
+    key("server.metrics", Text, "", Server, "the address at which `/metrics` tells collectors such as Prometheus what was counted; for those who run the server, not for devices; off if absent"),
     key("server.authentication", Word(&["tokens", "none"]), "tokens", Server, "who may speak; `none` lets everybody in as one user"),
     key("server.tokens.*", Secret, "", Server, "a user's bearer token"),
     key("server.cors_origins", TextList, "", Server, "origins of web apps that may call the server"),

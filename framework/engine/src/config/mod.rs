@@ -347,6 +347,7 @@ fn server(reader: &Reader<'_>) -> Result<ServerSettings> {
     Ok(ServerSettings {
         database,
         listen: reader.text(&at("listen")).unwrap_or_default(),
+        metrics: reader.text(&at("metrics")),
         authentication: match reader.text(&at("authentication")).as_deref() {
             Some("none") => Authentication::None,
             _ => Authentication::Tokens,

@@ -288,6 +288,8 @@ pub struct ServerSettings {
     pub database: Option<String>,
     /// The address to listen on.
     pub listen: String,
+    /// The address of `/metrics`, if it is wanted.
+    pub metrics: Option<String>,
     /// How the server learns who speaks.
     pub authentication: Authentication,
     /// Users and their tokens.

@@ -5,6 +5,7 @@ use super::handle::Outcome;
 use super::notes::Unnoted;
 use super::queue::{Request, Wait};
 use super::retry::{self, Next};
+use crate::metrics;
 use crate::status::LastError;
 use crate::sync::Step;
 use onsync_core::handler::{Event, Summary, SyncDirection};
@@ -54,6 +55,7 @@ impl Lifecycle {
         );
         drop(state);
         if matches!(next, Next::After(_)) {
+            metrics::retried();
             self.unnoted(Unnoted::Now);
         }
         let wait = match next {

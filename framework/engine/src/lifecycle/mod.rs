@@ -26,6 +26,7 @@ pub(crate) use triggers::Occasion;
 
 use crate::config::{ContextSettings, RetrySettings, TriggerSettings};
 use crate::events::{Hub, Own};
+use crate::metrics;
 use crate::sync::{Fence, StepBudget};
 use crate::time::sleep_until;
 use futures_util::FutureExt as _;
@@ -38,7 +39,7 @@ use onsync_core::runtime::Runtime;
 use onsync_core::schema::Schema;
 use onsync_core::store::local::LocalStore;
 use onsync_core::value::Timestamp;
-use onsync_core::{Error, Result};
+use onsync_core::{Error, ErrorKind, Result};
 use queue::{Queue, Request, Turn, What};
 use retry::Budget;
 use run::ScopedRun;
@@ -255,6 +256,7 @@ impl Lifecycle {
         if request.what.parameters.is_empty() {
             self.state().began.insert(context.clone(), began);
         }
+        metrics::started(self.label(&context));
         self.hub.tell(&Event::OnSyncStart { context }, |_| {});
         let end = {
             let span = tracing::info_span!(
@@ -280,7 +282,7 @@ impl Lifecycle {
             self.refresh().await;
         }
         let now = self.runtime.elapsed();
-        tell_end(&request, &end, now.saturating_sub(began));
+        self.tell_end(&request, &end, now.saturating_sub(began));
         let looping = self
             .state()
             .guard
@@ -355,40 +357,48 @@ impl Lifecycle {
     }
 }
 
-/// One line for each attempt.
-fn tell_end(request: &Request, end: &End, took: Duration) {
-    let context = request.what.context.as_str();
-    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let (outcome, code) = match end {
-        End::Done(Ok(summary)) => {
-            let Summary {
-                received,
-                sent,
-                applied,
-                ..
-            } = *summary;
-            tracing::info!(
-                context,
-                outcome = "completed",
-                received,
-                sent,
-                applied,
-                milliseconds,
-                "a run ended"
-            );
-            return;
-        }
-        End::Done(Err(error)) => {
-            tracing::debug!(context, %error, "a run failed");
-            ("failed", error.code())
-        }
-        End::TimedOut => ("timed_out", "sync_timed_out"),
-        End::Closed => ("discarded", "app_closed"),
-    };
-    tracing::info!(context, outcome, code, milliseconds, "a run ended");
-}
-
 impl Lifecycle {
+    /// A context's name, as it may stand among the numbers.
+    fn label<'a>(&self, context: &'a str) -> &'a str {
+        metrics::context_label(context, self.contexts.contains_key(context))
+    }
+
+    /// One line for each attempt, and its numbers.
+    fn tell_end(&self, request: &Request, end: &End, took: Duration) {
+        let context = request.what.context.as_str();
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let (outcome, code, kind) = match end {
+            End::Done(Ok(summary)) => {
+                let Summary {
+                    received,
+                    sent,
+                    applied,
+                    ..
+                } = *summary;
+                let outcome = "completed";
+                tracing::info!(
+                    context,
+                    outcome,
+                    received,
+                    sent,
+                    applied,
+                    milliseconds,
+                    "a run ended"
+                );
+                metrics::ended(self.label(context), outcome, None, took);
+                return;
+            }
+            End::Done(Err(error)) => {
+                tracing::debug!(context, %error, "a run failed");
+                ("failed", error.code(), Some(error.kind()))
+            }
+            End::TimedOut => ("timed_out", "sync_timed_out", Some(ErrorKind::Transient)),
+            End::Closed => ("discarded", "app_closed", None),
+        };
+        tracing::info!(context, outcome, code, milliseconds, "a run ended");
+        metrics::ended(self.label(context), outcome, kind, took);
+    }
+
     /// Takes over from another process that holds the lock, if it has shown no sign of life for long enough.
     async fn take_over_frozen(&self) -> Result<Fence> {
         let pulse = self.steps.pulse().await?;

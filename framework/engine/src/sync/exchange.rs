@@ -7,6 +7,7 @@ use super::refused::{Culprits, culprits};
 use super::together::HeldBack;
 use super::units::Units;
 use super::{Fence, Progress, ProgressSink, Step, Syncer, cut};
+use crate::metrics::Tally;
 use onsync_core::handler::{Phase, Summary, SyncDirection};
 use onsync_core::mutation::Outcome;
 use onsync_core::page::Checkpoint;
@@ -26,6 +27,7 @@ pub(super) struct Run<'a> {
     pub(super) step: &'a Step,
     sink: &'a dyn ProgressSink,
     pub(super) summary: Summary,
+    tally: Tally,
     /// Mutations sent in this step: one the server asked to send later is not sent twice.
     sent: BTreeSet<u64>,
     /// What has been cut and has no outcome, once it was read.
@@ -71,6 +73,7 @@ impl<'a> Run<'a> {
             step,
             sink,
             summary: Summary::default(),
+            tally: Tally::default(),
             sent: BTreeSet::new(),
             outbox: None,
             culprits: Culprits::new(),
@@ -116,7 +119,9 @@ impl<'a> Run<'a> {
                 mutations = batch.len(),
                 pulls
             );
-            self.exchange(&batch, pulls).instrument(span).await?;
+            let exchanged = self.exchange(&batch, pulls).instrument(span).await;
+            self.tally.tell(&self.summary);
+            exchanged?;
             let again = std::mem::take(&mut self.resolved) && self.step.direction != SyncDirection::Pull;
             let another_round = again && rounds < ROUNDS_OF_RESOLVERS;
             if (!more && !another_round) || self.summary.budget_used {
@@ -449,6 +454,7 @@ impl<'a> Run<'a> {
         *done += rows;
         let (done, total) = (*done, *total);
         let bytes = self.summary.bytes_received;
+        self.tally.tell(&self.summary);
         self.sink.progress(Progress {
             entity: name,
             phase: if piece_by_piece {

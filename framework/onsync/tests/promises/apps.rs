@@ -1,6 +1,6 @@
 //! Whole apps in a scenario: queue, triggers, retries and listeners, in virtual time.
 
-use crate::world::{Kind, LWW, OPTIMIZED, READ_ONLY, World};
+use crate::world::{DETECTION, FAMILY, Kind, LWW, OPTIMIZED, READ_ONLY, World};
 use onsync_core::handler::{Event, Parameters, Summary};
 use onsync_core::memory::local::MemoryStore;
 use onsync_core::query::Query;
@@ -8,7 +8,9 @@ use onsync_core::store::local::LocalStore;
 use onsync_engine::{App, Config, OnSyncBuilder, Outcome, Subscription};
 use onsync_pattern_read_only::ReadOnly;
 use onsync_pattern_read_only_optimized::ReadOnlyOptimized;
+use onsync_pattern_read_write_conflict_detection::ConflictDetection;
 use onsync_pattern_read_write_last_write_wins::LastWriteWins;
+use onsync_pattern_read_write_one_to_many::OneToMany;
 use onsync_sqlite_store::{SqliteStore, SqliteStoreOptions};
 use onsync_testkit::fakes::{InProcess, Lossy, ManualRuntime};
 use std::sync::{Arc, Mutex};
@@ -51,6 +53,8 @@ impl World {
             ),
             (OPTIMIZED, |builder| builder.pattern(ReadOnlyOptimized)),
             (LWW, |builder| builder.pattern(LastWriteWins)),
+            (FAMILY, |builder| builder.pattern(OneToMany)),
+            (DETECTION, |builder| builder.pattern(ConflictDetection)),
         ] {
             if named(name) {
                 builder = add(builder).unwrap();

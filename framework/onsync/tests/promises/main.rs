@@ -26,6 +26,7 @@ mod keys;
 mod last_write_wins;
 mod lists;
 mod network;
+mod numbers;
 mod outages;
 mod outbox;
 mod outcome_table;

@@ -1,7 +1,7 @@
-//! A device connected straight to a server in the same process, without bytes or sockets in between.
+//! A device connected straight to a server in the same process, without sockets in between. Bytes are counted as if there were some.
 
 use onsync_core::transport::{Answer, Exchange, Transport};
-use onsync_core::wire::Health;
+use onsync_core::wire::{self, AnswerFrame, Format, Health};
 use onsync_core::{Result, portable_async};
 use onsync_server::SyncService;
 use std::sync::Arc;
@@ -23,10 +23,34 @@ impl Transport for InProcess {
     async fn exchange(&self, exchange: Exchange) -> Result<Box<dyn Answer>> {
         let credentials = exchange.credentials;
         let token = credentials.as_ref().map(|credentials| credentials.token());
-        self.service.sync(token, exchange.frames).await
+        let inner = self.service.sync(token, exchange.frames).await?;
+        Ok(Box::new(Counted { inner, bytes: 0 }))
     }
 
     async fn health(&self) -> Result<Health> {
         Ok(self.service.health())
+    }
+}
+
+/// An answer that knows how many bytes it would be.
+struct Counted {
+    inner: Box<dyn Answer>,
+    bytes: u64,
+}
+
+#[portable_async]
+impl Answer for Counted {
+    async fn next(&mut self) -> Result<Option<AnswerFrame>> {
+        let frame = self.inner.next().await?;
+        if let Some(frame) = &frame {
+            let mut encoded = Vec::new();
+            wire::encode(Format::Binary, frame, &mut encoded)?;
+            self.bytes += encoded.len() as u64;
+        }
+        Ok(frame)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
