@@ -130,7 +130,9 @@ impl Metrics {
     /// # Errors
     /// `metrics_taken` when the program has installed a recorder already: then that one has OnSync's numbers too.
     pub fn install() -> Result<Self> {
-        let handle = builder()?.install_recorder().map_err(|cause| {
+        let builder =
+            PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
+        let handle = builder.and_then(PrometheusBuilder::install_recorder).map_err(|cause| {
             Error::unsupported(
                 "metrics_taken",
                 "wanted to install the recorder of metrics, found another one installed in this process, which has OnSync's numbers \
@@ -182,14 +184,6 @@ impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
     }
-}
-
-fn builder() -> Result<PrometheusBuilder> {
-    PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
-        .map_err(|cause| {
-            Error::fatal("metrics_failed", "the bounds of the histograms were refused").with_source(cause)
-        })
 }
 
 async fn metrics(State(metrics): State<Metrics>) -> Response {

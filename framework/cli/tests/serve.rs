@@ -4,7 +4,7 @@ mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use support::{Device, Place, Served, nobody, rows};
+use support::{Device, Place, Served, get, nobody, rows};
 
 const SHOP: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT);
@@ -223,19 +223,6 @@ fn serving_what_is_not_there_is_refused() {
         .onsync(&["serve", "--database", "shop.db", "--listen", &address])
         .expect(1)
         .complains("[listen_failed]");
-}
-
-/// One request by hand: status line, headers and body.
-fn get(address: &str, path: &str) -> String {
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 #[test]
