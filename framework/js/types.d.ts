@@ -1,11 +1,17 @@
 /** A value of a record: see the table of types in the documentation. Integers beyond 2⁵³ are bigint, decimals, dates, times and uuids text, bytes Uint8Array. */
 export type Value = null | boolean | number | bigint | string | Uint8Array | { [name: string]: unknown } | unknown[];
 
-/** The values of a record by attribute. `onsync generate typescript` writes one interface per entity. */
+/** The values of a record by attribute. `onsync generate typescript` writes one type per entity. */
 export type Fields = { [attribute: string]: any };
 
-/** What an entity is called, and what its records hold. Extend it with the generated types: `OnSync<Entities>`. */
+/** What an entity is called, and what its records hold. The generated types take its place: `OnSync<Entities, Context>`. */
 export type AnyEntities = { [entity: string]: Fields };
+
+/** What is handed in to be written: for attributes that are text on reading, a `Date` is taken where they are timestamps, a number where they are decimals. */
+export type Writes<R> = { [A in keyof R]?: string extends R[A] ? R[A] | Date | number : R[A] };
+
+/** What a query gives: the record, and what was joined to it as `"relation.attribute"`. */
+export type Found<R> = R & { [joined: `${string}.${string}`]: any };
 
 /** A record's key: its value, or the values of a key of several attributes in key order. */
 export type Key = string | number | bigint | boolean | Uint8Array | Array<string | number | bigint | boolean | Uint8Array>;
@@ -86,6 +92,19 @@ export interface Status {
   rejected: number;
   conflicts: number;
   unknown: number;
+  /** Since when something waits without a break, every run has failed, syncing has stood still; null if it is not so. */
+  waitingSince: string | null;
+  failingSince: string | null;
+  stalledSince: string | null;
+  /** When each entity was last fetched whole, and a run of each context last ended well. */
+  fetchedAt: { [entity: string]: string };
+  completedAt: { [context: string]: string };
+  /** Runs that wait for a network which costs nothing by volume. */
+  heldByMetered: number;
+  /** Nobody is signed in, in an app whose users sign in. */
+  signedOut: boolean;
+  /** What `message` is made of, with keys for words of your own. */
+  messages: { key: string; text: string }[];
   needsCredentials: boolean;
   /** `nextTry` in milliseconds after `at`. */
   lastError: null | { context: string; code: string; message: string; at: string; nextTry: number | null };
@@ -125,6 +144,7 @@ export interface Conflict {
   attributes: { name: string; base: any; mine: any; theirs: any; changedHere: boolean; changedThere: boolean }[];
 }
 
+/** What a resolver decides. `merge` names the values of the record's attributes that differ. */
 export type Resolution = "keepMine" | "takeTheirs" | "ask" | { merge: Fields };
 
 export interface RejectedEntry {
@@ -151,9 +171,38 @@ export interface BinEntry {
   values: Fields;
 }
 
+/** Which entries of the bin; a number is a limit. */
+export type BinFilter = number | {
+  entity?: string;
+  reason?: "overwritten" | "discarded" | "gone" | "left_scope" | "read_only";
+  /** Put there at this time or later. */
+  since?: string;
+  limit?: number;
+};
+
+/** What becomes of a record whose refused change is given up. */
+export interface DiscardedRecord {
+  entity: string;
+  key: Key;
+  /** As the server has it; gone, because it was made here; or only its reference to a record that leaves taken back. */
+  what: "reverted" | "removed" | "detached";
+}
+
+/** What had not reached the server when a user signed out. */
+export interface Unsent {
+  waiting: number;
+  rejected: number;
+  conflicts: number;
+}
+
+/** What happens to unsent changes when a user signs out: they are sent first, kept for the next time, or given up. */
+export type LogoutPolicy = "send" | "keep" | "discard";
+
+/** Gives the bearer token of the user who is signed in; null to speak without. `refused`: the server has just refused the last one. */
+export type CredentialsProvider = (refused: boolean) => string | null | Promise<string | null>;
+
 export interface Options {
-  /** The bearer token of the user who is signed in; null to speak without. `refused`: the server has just refused the last one. */
-  credentials?: (refused: boolean) => string | null | Promise<string | null>;
+  credentials?: CredentialsProvider;
   /** The app's own handler; it replaces the default run. */
   onSync?: (run: SyncRun, context: string, parameters: Parameters) => unknown | Promise<unknown>;
   /** Resolvers by the names that the configuration uses. Pure: the same conflict, the same answer. */
@@ -193,13 +242,15 @@ export class SyncRun {
 }
 
 interface Records<E extends AnyEntities> {
-  create<N extends keyof E & string>(entity: N, values: Partial<E[N]>): Promise<Key>;
-  update<N extends keyof E & string>(entity: N, key: Key, values: Partial<E[N]>): Promise<void>;
-  createOrUpdate<N extends keyof E & string>(entity: N, values: Partial<E[N]>): Promise<Key>;
+  create<N extends keyof E & string>(entity: N, values: Writes<E[N]>): Promise<Key>;
+  update<N extends keyof E & string>(entity: N, key: Key, values: Writes<E[N]>): Promise<void>;
+  createOrUpdate<N extends keyof E & string>(entity: N, values: Writes<E[N]>): Promise<Key>;
   /** False if there is none. */
   delete<N extends keyof E & string>(entity: N, key: Key): Promise<boolean>;
   get<N extends keyof E & string>(entity: N, key: Key): Promise<E[N] | null>;
-  query<N extends keyof E & string>(query: N | Query<E, N>): Promise<E[N][]>;
+  query<N extends keyof E & string>(query: N | Query<E, N>): Promise<Found<E[N]>[]>;
+  /** Ends an open conflict and gives the record's key. What was resolved is checked again when it is sent. */
+  resolveConflict<N extends keyof E & string>(entity: N, key: Key, resolution: Resolution): Promise<Key>;
 }
 
 /** What `OnSync.transaction` lends to a function. */
@@ -210,22 +261,26 @@ export class Transaction<E extends AnyEntities = AnyEntities> {
 }
 export interface Transaction<E extends AnyEntities = AnyEntities> extends Records<E> {}
 
-/** An open app. */
-export class OnSync<E extends AnyEntities = AnyEntities> {
+/** An open app. `C` are the names of its contexts. */
+export class OnSync<E extends AnyEntities = AnyEntities, C extends string = string> {
   private constructor();
-  static open<E extends AnyEntities = AnyEntities>(config: Config, options?: Options): Promise<OnSync<E>>;
+  static open<E extends AnyEntities = AnyEntities, C extends string = string>(config: Config, options?: Options): Promise<OnSync<E, C>>;
   /** What was found when the store was opened. */
   opened(): { created: boolean; extended: string[]; warnings: string[] };
-  createMany<N extends keyof E & string>(entity: N, many: Partial<E[N]>[]): Promise<Key[]>;
-  createOrUpdateMany<N extends keyof E & string>(entity: N, many: Partial<E[N]>[]): Promise<Key[]>;
-  watch<N extends keyof E & string>(query: N | Query<E, N>): LiveQuery<E[N]>;
+  createMany<N extends keyof E & string>(entity: N, many: Writes<E[N]>[]): Promise<Key[]>;
+  /** Changes many records in one transaction: pairs of a key and values. */
+  updateMany<N extends keyof E & string>(entity: N, many: [Key, Writes<E[N]>][]): Promise<void>;
+  /** Deletes many records in one transaction, and says how many there were. */
+  deleteMany<N extends keyof E & string>(entity: N, keys: Key[]): Promise<number>;
+  createOrUpdateMany<N extends keyof E & string>(entity: N, many: Writes<E[N]>[]): Promise<Key[]>;
+  watch<N extends keyof E & string>(query: N | Query<E, N>): LiveQuery<Found<E[N]>>;
   /**
    * Reads and writes in one transaction. It is undone if the function throws. Write through `tx` only: a write through the app within it would
    * wait for it.
    */
   transaction<T>(work: (tx: Transaction<E>) => T | Promise<T>): Promise<T>;
   /** Asks for a sync and returns at once. `""` covers every entity. */
-  onSync(context?: string, parameters?: Parameters): SyncHandle;
+  onSync(context?: C, parameters?: Parameters): SyncHandle;
   listen(listener: (event: SyncEvent) => void): Unsubscribe;
   status(): Status;
   /** Called with the status at once and after each change. */
@@ -235,21 +290,38 @@ export class OnSync<E extends AnyEntities = AnyEntities> {
   waiting(limit?: number): Promise<{ entity: string; key: Key; state: RecordState }[]>;
   /** Open conflicts, of one entity if it is named. */
   conflicts<N extends keyof E & string>(entity?: N, limit?: number): Promise<Conflict[]>;
-  /** Ends an open conflict and gives the record's key. What was resolved is checked again when it is sent. */
-  resolveConflict<N extends keyof E & string>(entity: N, key: Key, resolution: Resolution): Promise<Key>;
+  conflict<N extends keyof E & string>(entity: N, key: Key): Promise<Conflict | null>;
+  watchConflicts(): LiveQuery<Conflict>;
   rejected(limit?: number): Promise<RejectedEntry[]>;
+  watchRejected(limit?: number): LiveQuery<RejectedEntry>;
   /** False if it was sent or fixed already. */
   retryRejected(number: number): Promise<boolean>;
-  /** Gives the change up with what depends on it, and says how many records that were. */
-  discardRejected(number: number): Promise<number>;
-  bin(limit?: number): Promise<BinEntry[]>;
+  /** Gives the change up with what depends on it, and says what became of each record. */
+  discardRejected(number: number): Promise<DiscardedRecord[]>;
+  /** What `discardRejected` would discard; nothing is done. */
+  showDiscard(number: number): Promise<DiscardedRecord[]>;
+  bin(filter?: BinFilter): Promise<BinEntry[]>;
+  watchBin(filter?: BinFilter): LiveQuery<BinEntry>;
+  /** Removes entries for good, all of them without a filter, and says how many. */
+  emptyBin(filter?: BinFilter): Promise<number>;
   /** Writes values of the bin into their record again. */
   restore(id: string): Promise<Key>;
   /** The server has something new: syncs a context soon. */
-  hint(context: string): void;
+  hint(context: C): void;
+  /** The app is looked at again. A page notices by itself; a worker is told so by its page. */
+  resumed(): void;
+  /**
+   * Signs a user in and opens their store. It needs no network for a user whose store is on this device; one who is not known here is first confirmed
+   * by the server.
+   */
+  login(user: string, credentials: CredentialsProvider): Promise<void>;
+  /** Signs the user out and says what was not sent. `"send"` throws `unsent_changes` if something is left; the user is then still signed in. */
+  logout(policy: LogoutPolicy): Promise<Unsent>;
+  /** Who is signed in by `login`; null if nobody is. */
+  user(): string | null;
   /** Syncing that waited for new credentials goes on. */
   credentialsChanged(): void;
   close(): void;
   free(): void;
 }
-export interface OnSync<E extends AnyEntities = AnyEntities> extends Records<E> {}
+export interface OnSync<E extends AnyEntities = AnyEntities, C extends string = string> extends Records<E> {}

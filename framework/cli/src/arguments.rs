@@ -190,7 +190,8 @@ pub(crate) struct Status {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  onsync generate rust --out src/names.rs        then: app.on_sync(names::Context::Login.as_str(), &parameters)")]
+  onsync generate rust --out src/names.rs        then: app.on_sync(names::Context::Login.as_str(), &parameters)
+  onsync generate typescript --out src/sync.ts   then: OnSync.open<Entities, Context>(config)")]
 pub(crate) struct Generate {
     /// The language to write
     #[arg(value_enum)]
@@ -205,6 +206,8 @@ pub(crate) struct Generate {
 pub(crate) enum Language {
     /// enums with the names
     Rust,
+    /// types of records, and of the names
+    Typescript,
 }
 
 const DEMO_EXAMPLES: &str = "\
@@ -221,4 +224,7 @@ pub(crate) struct Demo {
     /// Keep the temporary folder, and say where it is
     #[arg(long)]
     pub(crate) keep: bool,
+    /// A file whose lines are shown while the demo stays: what runs beside it has something to say
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) announcements: Option<PathBuf>,
 }

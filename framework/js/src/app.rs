@@ -2,9 +2,9 @@
 
 use crate::error::{JsResult, to_js, wanted};
 use crate::forms;
-use crate::live::{LiveQuery, Subscribers};
+use crate::live::{LiveQuery, Of, Subscribers};
 use crate::log;
-use crate::plugins::{Resolver, Token, conflict_to_js, resolution};
+use crate::plugins::{Resolver, Token};
 use crate::query::query;
 use crate::sync::{Handler, SyncHandle};
 use crate::transaction::Transaction;
@@ -24,7 +24,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 
 /// How many entries the lists give unless told otherwise.
-const LIST: usize = 1_000;
+pub(crate) const LIST: usize = 1_000;
 
 /// An open app in a page or worker.
 #[wasm_bindgen(skip_typescript)]
@@ -87,7 +87,7 @@ async fn open(config: &JsValue, options: &JsValue) -> onsync::Result<App> {
 }
 
 impl OnSync {
-    fn app(&self) -> JsResult<App> {
+    pub(crate) fn app(&self) -> JsResult<App> {
         self.app.borrow().clone().ok_or_else(|| {
             to_js(Error::fatal(
                 "app_closed",
@@ -96,11 +96,11 @@ impl OnSync {
         })
     }
 
-    fn entity(&self, name: &str) -> JsResult<&EntitySchema> {
+    pub(crate) fn entity(&self, name: &str) -> JsResult<&EntitySchema> {
         self.schema.entity(name).map_err(to_js)
     }
 
-    fn key(&self, entity: &str, name: &JsValue) -> JsResult<Key> {
+    pub(crate) fn key(&self, entity: &str, name: &JsValue) -> JsResult<Key> {
         key(self.entity(entity)?, name).map_err(to_js)
     }
 
@@ -112,7 +112,8 @@ impl OnSync {
     }
 }
 
-fn list<T>(entries: &[T], form: impl Fn(&T) -> onsync::Result<JsValue>) -> JsResult<Array> {
+/// Entries of a list as plain objects.
+pub(crate) fn list<T>(entries: &[T], form: impl Fn(&T) -> onsync::Result<JsValue>) -> JsResult<Array> {
     entries.iter().map(|entry| form(entry).map_err(to_js)).collect()
 }
 
@@ -167,6 +168,30 @@ impl OnSync {
         Ok(keys.iter().map(key_to_js).collect())
     }
 
+    /// Changes attributes of many records in one transaction.
+    #[wasm_bindgen(js_name = updateMany)]
+    pub async fn update_many(&self, entity: String, many: Array) -> JsResult<()> {
+        let (app, known) = (self.app()?, self.entity(&entity)?);
+        let many: JsResult<Vec<_>> = many
+            .iter()
+            .map(|pair| {
+                let pair: Array = pair
+                    .dyn_into()
+                    .map_err(|found| to_js(wanted("pairs of a key and values", &found)))?;
+                let values = fields(known, &pair.get(1)).map_err(to_js)?;
+                Ok((key(known, &pair.get(0)).map_err(to_js)?, values))
+            })
+            .collect();
+        app.update_many(&entity, many?).await.map_err(to_js)
+    }
+
+    /// Deletes many records in one transaction, and says how many there were.
+    #[wasm_bindgen(js_name = deleteMany)]
+    pub async fn delete_many(&self, entity: String, names: Array) -> JsResult<usize> {
+        let names: JsResult<Vec<_>> = names.iter().map(|name| self.key(&entity, &name)).collect();
+        self.app()?.delete_many(&entity, names?).await.map_err(to_js)
+    }
+
     /// Changes attributes of a record.
     pub async fn update(&self, entity: String, name: JsValue, values: JsValue) -> JsResult<()> {
         let (name, values) = (
@@ -216,7 +241,7 @@ impl OnSync {
     /// A query that gives its result again whenever it has changed.
     pub fn watch(&self, what: JsValue) -> JsResult<LiveQuery> {
         let query = query(&self.schema, &what).map_err(to_js)?;
-        Ok(LiveQuery::new(self.app()?, query))
+        Ok(LiveQuery::new(self.app()?, Of::Query(query)))
     }
 
     /// Reads and writes in one transaction, which is lent to a function.
@@ -304,68 +329,6 @@ impl OnSync {
         })
     }
 
-    /// Changes the server refused.
-    pub async fn rejected(&self, limit: Option<u32>) -> JsResult<Array> {
-        let found = self
-            .app()?
-            .rejected(limit.map_or(LIST, |limit| limit as usize))
-            .await
-            .map_err(to_js)?;
-        list(&found, forms::rejected)
-    }
-
-    /// Open conflicts, of one entity if it is named.
-    pub async fn conflicts(&self, entity: Option<String>, limit: Option<u32>) -> JsResult<Array> {
-        let limit = limit.map_or(LIST, |limit| limit as usize);
-        let found = self
-            .app()?
-            .conflicts(entity.as_deref(), limit)
-            .await
-            .map_err(to_js)?;
-        list(&found, conflict_to_js)
-    }
-
-    /// Ends an open conflict and gives the record's key.
-    #[wasm_bindgen(js_name = resolveConflict)]
-    pub async fn resolve_conflict(&self, entity: String, name: JsValue, how: JsValue) -> JsResult {
-        let (app, name) = (self.app()?, self.key(&entity, &name)?);
-        let how = resolution(self.entity(&entity)?, &how).map_err(to_js)?;
-        let key = app.resolve_conflict(&entity, name, how).await.map_err(to_js)?;
-        Ok(key_to_js(&key))
-    }
-
-    /// Values that were overwritten, discarded, or left the device while edited.
-    pub async fn bin(&self, limit: Option<u32>) -> JsResult<Array> {
-        let found = self
-            .app()?
-            .bin(limit.map_or(LIST, |limit| limit as usize))
-            .await
-            .map_err(to_js)?;
-        list(&found, forms::bin)
-    }
-
-    /// Sends a refused change again; false if it was sent or fixed already.
-    #[wasm_bindgen(js_name = retryRejected)]
-    pub async fn retry_rejected(&self, number: f64) -> JsResult<bool> {
-        self.app()?.retry_rejected(number as u64).await.map_err(to_js)
-    }
-
-    /// Gives a refused change up, with what depends on it, and says how many records that were.
-    #[wasm_bindgen(js_name = discardRejected)]
-    pub async fn discard_rejected(&self, number: f64) -> JsResult<usize> {
-        let discarded = self.app()?.discard_rejected(number as u64).await.map_err(to_js)?;
-        Ok(discarded.len())
-    }
-
-    /// Writes values of the bin into their record again, and gives its key.
-    pub async fn restore(&self, id: String) -> JsResult {
-        let id = id
-            .parse()
-            .map_err(|_| to_js(wanted("the id of an entry of the bin", &id.as_str().into())))?;
-        let app = self.app()?;
-        Ok(key_to_js(&app.restore(id).await.map_err(to_js)?))
-    }
-
     /// The server has something new: syncs a context soon.
     pub fn hint(&self, context: String) -> JsResult<()> {
         self.app()?.hint(&context).map_err(to_js)
@@ -375,6 +338,12 @@ impl OnSync {
     #[wasm_bindgen(js_name = credentialsChanged)]
     pub fn credentials_changed(&self) -> JsResult<()> {
         self.app()?.credentials_changed();
+        Ok(())
+    }
+
+    /// The app is looked at again. A page notices that by itself; a worker is told so by its page.
+    pub fn resumed(&self) -> JsResult<()> {
+        self.app()?.resumed();
         Ok(())
     }
 

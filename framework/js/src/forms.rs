@@ -4,8 +4,9 @@ use crate::error::wanted;
 use crate::values::{key_to_js, record, set, to_js};
 use js_sys::{Array, JSON, Object};
 use onsync::core::value::Timestamp;
-use onsync::{BinEntry, Event, RejectedChange, Result, Status};
+use onsync::{BinEntry, DiscardedRecord, Event, RejectedChange, Result, Status};
 use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use wasm_bindgen::JsValue;
 
@@ -47,6 +48,25 @@ fn milliseconds(duration: Option<Duration>) -> Option<u64> {
     duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
+fn time(at: &Option<Timestamp>) -> Option<String> {
+    at.map(|at| at.to_string())
+}
+
+fn times(of: &BTreeMap<String, Timestamp>) -> Map<String, Json> {
+    of.iter()
+        .map(|(name, at)| (name.clone(), at.to_string().into()))
+        .collect()
+}
+
+/// What became of a record when a refused change was given up.
+pub(crate) fn discarded(record: &DiscardedRecord) -> Result<JsValue> {
+    let object = Object::new();
+    set(&object, "entity", &record.entity.as_str().into());
+    set(&object, "key", &key_to_js(&record.key));
+    set(&object, "what", &camel(&record.what)?);
+    Ok(object.into())
+}
+
 /// How syncing stands.
 pub(crate) fn status(status: &Status) -> Result<JsValue> {
     let running = status.running.as_ref().map(|running| {
@@ -71,6 +91,11 @@ pub(crate) fn status(status: &Status) -> Result<JsValue> {
             "nextTry": milliseconds(error.next_try),
         })
     });
+    let messages: Vec<Json> = status
+        .messages()
+        .into_iter()
+        .map(|message| json!({ "key": message.key, "text": message.text }))
+        .collect();
     from_json(&json!({
         "offline": status.is_offline(),
         "message": status.message(),
@@ -78,10 +103,18 @@ pub(crate) fn status(status: &Status) -> Result<JsValue> {
         "serverUnreachable": status.server_unreachable,
         "running": running,
         "queued": status.queued,
-        "upToDateAsOf": status.up_to_date_as_of.map(|at| at.to_string()),
+        "upToDateAsOf": time(&status.up_to_date_as_of),
         "waiting": status.waiting,
         "rejected": status.rejected,
         "conflicts": status.conflicts,
+        "waitingSince": time(&status.waiting_since),
+        "failingSince": time(&status.failing_since),
+        "stalledSince": time(&status.stalled_since),
+        "fetchedAt": times(&status.fetched_at),
+        "completedAt": times(&status.completed_at),
+        "heldByMetered": status.held_by_metered,
+        "signedOut": status.signed_out,
+        "messages": messages,
         "unknown": status.unknown,
         "needsCredentials": status.needs_credentials,
         "lastError": error,

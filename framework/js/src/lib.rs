@@ -7,6 +7,8 @@ mod error;
 #[cfg(target_family = "wasm")]
 mod forms;
 #[cfg(target_family = "wasm")]
+mod lists;
+#[cfg(target_family = "wasm")]
 mod live;
 #[cfg(target_family = "wasm")]
 mod log;
@@ -20,6 +22,8 @@ mod sync;
 mod transaction;
 #[cfg(target_family = "wasm")]
 mod types;
+#[cfg(target_family = "wasm")]
+mod users;
 #[cfg(target_family = "wasm")]
 mod values;
 #[cfg(target_family = "wasm")]

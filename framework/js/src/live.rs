@@ -1,11 +1,13 @@
 //! Live results, in the form of an external store: `subscribe` and `snapshot`.
 
 use crate::error::to_js;
+use crate::forms;
+use crate::plugins::conflict_to_js;
 use crate::values::records;
-use js_sys::Function;
+use js_sys::{Array, Function};
 use onsync::core::runtime::Runtime;
 use onsync::runtime_browser::BrowserRuntime;
-use onsync::{App, Query};
+use onsync::{App, BinEntry, BinFilter, LiveList, OpenConflict, Query, RejectedChange};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -65,24 +67,66 @@ impl Subscribers {
     }
 }
 
+/// What is given again whenever it has changed.
+pub(crate) enum Of {
+    Query(Query),
+    Conflicts,
+    Rejected(usize),
+    Bin(BinFilter),
+}
+
+/// The engine's side of it.
+enum Feed {
+    Query(onsync::LiveQuery),
+    Conflicts(LiveList<OpenConflict>),
+    Rejected(LiveList<RejectedChange>),
+    Bin(LiveList<BinEntry>),
+}
+
+impl Of {
+    fn feed(&self, app: &App) -> onsync::Result<Feed> {
+        Ok(match self {
+            Self::Query(query) => Feed::Query(app.watch(query.clone())?),
+            Self::Conflicts => Feed::Conflicts(app.watch_conflicts()?),
+            Self::Rejected(limit) => Feed::Rejected(app.watch_rejected(*limit)?),
+            Self::Bin(filter) => Feed::Bin(app.watch_bin(filter.clone())?),
+        })
+    }
+}
+
+impl Feed {
+    async fn next(&mut self) -> onsync::Result<JsValue> {
+        fn told<T>(list: &[T], form: impl Fn(&T) -> onsync::Result<JsValue>) -> onsync::Result<JsValue> {
+            let told: onsync::Result<Array> = list.iter().map(form).collect();
+            Ok(told?.into())
+        }
+        match self {
+            Self::Query(query) => Ok(records(&query.next().await?)),
+            Self::Conflicts(list) => told(&list.next().await?, conflict_to_js),
+            Self::Rejected(list) => told(&list.next().await?, forms::rejected),
+            Self::Bin(list) => told(&list.next().await?, forms::bin),
+        }
+    }
+}
+
 struct Live {
     app: App,
-    query: Query,
+    of: Of,
     subscribers: Rc<Subscribers>,
     running: Cell<bool>,
     snapshot: RefCell<JsValue>,
     error: RefCell<JsValue>,
 }
 
-/// A query whose result is given again whenever it has changed, whoever changed it: this tab, another one, or a sync.
+/// A query or a list that is given again whenever it has changed, whoever changed it: this tab, another one, or a sync.
 #[wasm_bindgen(skip_typescript)]
 pub struct LiveQuery(Rc<Live>);
 
 impl LiveQuery {
-    pub(crate) fn new(app: App, query: Query) -> Self {
+    pub(crate) fn new(app: App, of: Of) -> Self {
         Self(Rc::new(Live {
             app,
-            query,
+            of,
             subscribers: Rc::default(),
             running: Cell::new(false),
             snapshot: RefCell::new(JsValue::UNDEFINED),
@@ -115,15 +159,15 @@ impl LiveQuery {
 
 async fn follow(live: Rc<Live>) {
     let work = async {
-        let mut query = match live.app.watch(live.query.clone()) {
-            Ok(query) => query,
+        let mut feed = match live.of.feed(&live.app) {
+            Ok(feed) => feed,
             Err(error) => return failed(&live, error),
         };
         loop {
-            match query.next().await {
+            match feed.next().await {
                 Ok(found) => {
                     *live.error.borrow_mut() = JsValue::NULL;
-                    *live.snapshot.borrow_mut() = records(&found);
+                    *live.snapshot.borrow_mut() = found;
                     live.subscribers.tell(&JsValue::UNDEFINED);
                 }
                 Err(error) => {

@@ -1,6 +1,7 @@
 //! Transactions: reads and writes that become visible together.
 
 use crate::error::{JsResult, to_js};
+use crate::plugins::resolution;
 use crate::query::query;
 use crate::values::{fields, key, key_to_js, record, records};
 use crate::work::Asker;
@@ -91,10 +92,29 @@ impl Transaction {
         Ok(records(&work.await?).into())
     }
 
+    /// Ends an open conflict and gives the record's key.
+    #[wasm_bindgen(js_name = resolveConflict)]
+    pub async fn resolve_conflict(&self, entity: String, record: JsValue, how: JsValue) -> JsResult {
+        let known = self.entity(&entity)?;
+        let (name, how) = (
+            key(known, &record).map_err(to_js)?,
+            resolution(known, &how).map_err(to_js)?,
+        );
+        let work = self
+            .asker
+            .ask(move |tx| Box::pin(async move { tx.resolve_conflict(&entity, name, how).await }));
+        Ok(key_to_js(&work.await?))
+    }
+
     /// What this transaction writes succeeds or fails together on the server too.
     #[wasm_bindgen(js_name = atomicGroup)]
     pub async fn atomic_group(&self) -> JsResult<()> {
-        let work = self.asker.ask(|tx| Box::pin(async move { tx.atomic_group() }));
+        let work = self.asker.ask(|tx| {
+            Box::pin(async move {
+                tx.atomic_group();
+                Ok(())
+            })
+        });
         work.await
     }
 }

@@ -11,6 +11,11 @@ use crate::{FAILED, NOT_DONE};
 /// Where the package is put.
 pub(crate) const PACKAGE: &str = "target/js/onsync";
 
+/// Whether the package was built before.
+pub(crate) fn is_built() -> bool {
+    root().join(PACKAGE).join("onsync_bg.wasm").is_file()
+}
+
 /// Builds the package and says what is in it.
 pub(crate) fn run(install: bool) -> ExitCode {
     for need in [Need::WasmTarget, Need::WasmBindgen] {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod child;
+mod demo;
 mod js;
 mod needs;
 mod report;
@@ -10,6 +11,7 @@ mod summary;
 mod test;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -45,7 +47,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Build the onsync binary and run `onsync demo`: a server, two devices, an offline edit.
+    /// Build the onsync binary and run `onsync demo`: a server, two devices, an offline edit. Where it stays, the example
+    /// web app is built and served beside it.
     #[command(disable_help_flag = true)]
     Demo {
         /// Passed on to `onsync demo` (`--once`, `--help`, …).
@@ -70,6 +73,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<OsString>,
     },
+    /// The web app of `demo`, which starts this by itself.
+    #[command(hide = true)]
+    WebAppOfTheDemo {
+        /// The file whose lines the demo shows.
+        announcements: PathBuf,
+    },
     /// Run the benches, all of them or the named ones, in the release profile.
     Bench {
         /// Which benches; none named runs all.
@@ -83,7 +92,8 @@ enum Task {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Task::Demo { flags } => child::hand_over(demo(&flags)),
+        Task::Demo { flags } => demo::run(&flags),
+        Task::WebAppOfTheDemo { announcements } => demo::web_app(&announcements),
         Task::Test { quick, install } => {
             let ci = std::env::var("CI").is_ok_and(|value| value == "true");
             test::run(test::Options {
@@ -96,16 +106,6 @@ fn main() -> ExitCode {
         Task::Pwa { flags } => js::serve(&flags),
         Task::Bench { names, flags } => child::hand_over(bench(&names, &flags)),
     }
-}
-
-/// The development profile on purpose: it is warm after the tests, dependencies are optimised in it, and a
-/// release build would cost a newcomer minutes before the first line of the demo.
-fn demo(flags: &[OsString]) -> std::process::Command {
-    let mut command = child::cargo();
-    command
-        .args(["run", "--package", "onsync-cli", "--bin", "onsync", "--", "demo"])
-        .args(flags);
-    command
 }
 
 fn bench(names: &[String], flags: &[OsString]) -> std::process::Command {
@@ -146,7 +146,7 @@ mod tests {
         let Task::Demo { flags } = arguments.command else {
             panic!("expected demo")
         };
-        assert_eq!(words(&demo(&flags))[5..], ["--", "demo", "--once", "--help"]);
+        assert_eq!(flags, ["--once", "--help"]);
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub(crate) async fn run(screen: Screen, registries: &Registries, flags: &Demo) -
         }
     };
     if stays {
-        stay::stay(screen, &mut stage).await?;
+        stay::stay(screen, &mut stage, flags.announcements.as_deref()).await?;
     }
     let Stage {
         folder,

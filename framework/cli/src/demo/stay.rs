@@ -8,6 +8,7 @@ use onsync::{ErrorKind, Result};
 use onsync_core::{Fields, Key};
 use std::collections::BTreeMap;
 use std::io::BufRead as _;
+use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -27,7 +28,7 @@ struct Watched {
 }
 
 /// Watches until Ctrl-C.
-pub(super) async fn stay(screen: Screen, stage: &mut Stage) -> Result<()> {
+pub(super) async fn stay(screen: Screen, stage: &mut Stage, announcements: Option<&Path>) -> Result<()> {
     screen.line(format!(
         "\n{} Both devices sync every two seconds. Type {} or {} and Enter to cut or mend a device's line; Ctrl-C ends the demo.",
         screen.bold("Now it is yours."),
@@ -41,6 +42,7 @@ pub(super) async fn stay(screen: Screen, stage: &mut Stage) -> Result<()> {
             problem: None,
         });
     }
+    let mut announced = Announced::default();
     let mut lines = typed_lines();
     let mut clock = tokio::time::interval(EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -49,11 +51,29 @@ pub(super) async fn stay(screen: Screen, stage: &mut Stage) -> Result<()> {
             () = interrupted() => return Ok(()),
             Some(line) = lines.recv() => switch(screen, &mut stage.devices, line.trim()).await,
             _ = clock.tick() => {
+                for line in announcements.map(|file| announced.new_lines(file)).unwrap_or_default() {
+                    screen.line(format!("\n{}", screen.bold(line)));
+                }
                 for (device, watched) in stage.devices.iter().zip(&mut watched) {
                     look(screen, device, watched).await?;
                 }
             }
         }
+    }
+}
+
+/// What was shown of the file of announcements.
+#[derive(Default)]
+struct Announced(usize);
+
+impl Announced {
+    /// The lines that were added since and are whole. A file that is not there has none.
+    fn new_lines(&mut self, file: &Path) -> Vec<String> {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let new: Vec<String> = whole.lines().skip(self.0).map(str::to_owned).collect();
+        self.0 += new.len();
+        new
     }
 }
 
@@ -165,6 +185,19 @@ fn differences(before: &Everything, after: &Everything) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn announcements_are_shown_once_and_whole() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut announced = Announced::default();
+        assert!(announced.new_lines(file.path()).is_empty());
+        std::fs::write(file.path(), "one\ntw").unwrap();
+        assert_eq!(announced.new_lines(file.path()), ["one"]);
+        std::fs::write(file.path(), "one\ntwo\nthree\n").unwrap();
+        assert_eq!(announced.new_lines(file.path()), ["two", "three"]);
+        assert!(announced.new_lines(file.path()).is_empty());
+        assert!(announced.new_lines(Path::new("no such file")).is_empty());
+    }
 
     #[test]
     fn differences_are_told_record_by_record() {

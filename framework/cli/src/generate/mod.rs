@@ -1,6 +1,8 @@
 //! `onsync generate`: the configuration's names as program text, so that the compiler finds a misspelt one.
 
+mod names;
 mod rust;
+mod typescript;
 
 use crate::arguments::{Generate, Language};
 use crate::exit::{Exit, Failure, Outcome};
@@ -15,6 +17,10 @@ pub(crate) fn run(screen: Screen, path: &Path, flags: &Generate) -> Outcome {
     let config = open::device_config(path)?;
     let text = match flags.language {
         Language::Rust => rust::text(&config),
+        Language::Typescript => {
+            let source = std::fs::read_to_string(path).unwrap_or_default();
+            typescript::text(&config, &source)
+        }
     };
     let Some(out) = &flags.out else {
         screen.line(text.trim_end());

@@ -1,12 +1,9 @@
 //! Rust: an enum of contexts and one of entities.
 
-use onsync::config::{Config, ContextSettings};
-use onsync::{Selection, SyncDirection};
+use super::names::{describe, one_line, variant};
+use onsync::config::Config;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-
-/// Words that cannot name a variant.
-const RESERVED: [&str; 1] = ["Self"];
 
 struct Variant {
     name: String,
@@ -51,56 +48,6 @@ pub(super) fn text(config: &Config) -> String {
         &entities,
     );
     text
-}
-
-fn describe(settings: &ContextSettings) -> String {
-    let entities = match &settings.entities {
-        Selection::All => "every entity".to_owned(),
-        Selection::Entities(entities) => entities
-            .iter()
-            .map(|entity| one_line(entity))
-            .collect::<Vec<_>>()
-            .join(", "),
-    };
-    let direction = match settings.direction {
-        SyncDirection::Both => "both ways",
-        SyncDirection::Push => "sent only",
-        SyncDirection::Pull => "fetched only",
-    };
-    let parameters = match settings.parameters.as_slice() {
-        [] => String::new(),
-        names => format!("; takes {}", one_line(&names.join(", "))),
-    };
-    format!("{entities}, {direction}{parameters}")
-}
-
-/// A name within a line of documentation.
-fn one_line(name: &str) -> String {
-    name.chars()
-        .map(|c| if c.is_control() || c == '`' { ' ' } else { c })
-        .collect()
-}
-
-/// The variant of a name: its words with capitals, and a number if it is taken.
-fn variant(name: &str, taken: &mut BTreeSet<String>) -> String {
-    let mut variant = String::new();
-    for word in name.split(|c: char| !c.is_ascii_alphanumeric()) {
-        let mut letters = word.chars();
-        if let Some(first) = letters.next() {
-            variant.push(first.to_ascii_uppercase());
-            variant.extend(letters);
-        }
-    }
-    if !variant.starts_with(|c: char| c.is_ascii_uppercase()) || RESERVED.contains(&variant.as_str()) {
-        variant.insert_str(0, "Name");
-    }
-    let plain = variant.clone();
-    let mut number = 2;
-    while !taken.insert(variant.clone()) {
-        variant = format!("{plain}{number}");
-        number += 1;
-    }
-    variant
 }
 
 fn write_enum(text: &mut String, name: &str, doc: &str, variants: &[Variant]) {
