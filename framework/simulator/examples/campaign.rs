@@ -7,6 +7,7 @@ use onsync_core::Result;
 use onsync_core::pattern::SyncPattern;
 use onsync_pattern_read_only::ReadOnly;
 use onsync_pattern_read_only_optimized::ReadOnlyOptimized;
+use onsync_pattern_read_write_conflict_detection::ConflictDetection;
 use onsync_pattern_read_write_last_write_wins::LastWriteWins;
 use onsync_pattern_read_write_one_to_many::OneToMany;
 use onsync_simulator::campaign::{Campaign, Failed, Findings};
@@ -49,10 +50,11 @@ struct Arguments {
 
 fn patterns(arguments: &Arguments) -> Result<Patterns> {
     let mut patterns = Patterns::new("pattern");
-    let all: [Arc<dyn SyncPattern>; 4] = [
+    let all: [Arc<dyn SyncPattern>; 5] = [
         Arc::new(ReadOnly),
         Arc::new(ReadOnlyOptimized),
         Arc::new(LastWriteWins),
+        Arc::new(ConflictDetection),
         Arc::new(OneToMany),
     ];
     for pattern in all {

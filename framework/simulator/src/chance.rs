@@ -2,7 +2,9 @@
 
 use crate::plan::{Deal, Patterns, Step, Way};
 use onsync_core::pattern::Direction;
-use onsync_core::schema::{Attribute, EntitySchema, Ids, LocalEdits, OnDelete, Relation, Schema};
+use onsync_core::schema::{
+    Attribute, EntitySchema, Ids, LocalEdits, OnDelete, OnPendingConflicts, Relation, Schema,
+};
 use onsync_core::{Error, Result, ValueType};
 use onsync_testkit::fakes::Dice;
 use std::collections::BTreeMap;
@@ -25,6 +27,7 @@ pub(crate) struct Kinds {
 enum Kind {
     Edit,
     Sync,
+    Resolve,
     Pause,
     Kill,
     KillServer,
@@ -62,6 +65,7 @@ impl Kinds {
         let weights = vec![
             (400, Kind::Edit),
             (250, Kind::Sync),
+            (rare(dice, 500, 30), Kind::Resolve),
             (150, Kind::Pause),
             (30, Kind::Kill),
             (rare(dice, 500, 10), Kind::KillServer),
@@ -112,6 +116,7 @@ impl Kinds {
                 tab,
                 way: [Way::Both, Way::Both, Way::Both, Way::Push, Way::Pull][number(dice.below(5))],
             },
+            Kind::Resolve => Step::Resolve { device, tab, pick },
             Kind::Pause => Step::Pause {
                 millis: 1 + dice.below(self.longest_pause),
             },
@@ -234,6 +239,11 @@ pub(crate) fn schema(dice: &mut Dice, patterns: &Patterns) -> Result<(Schema, BT
             "missing_part",
             "a world needs at least one pattern; register one",
         ));
+    }
+    for entity in &mut schema.entities {
+        if dice.chance(700) {
+            entity.on_pending_conflicts = OnPendingConflicts::Continue;
+        }
     }
     schema.check()?;
     Ok((schema, late))

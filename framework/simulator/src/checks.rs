@@ -212,9 +212,9 @@ impl Judge<'_> {
         columns: &[String],
         rows: &BTreeMap<String, Vec<Row>>,
         overlays: &BTreeMap<String, Vec<Overlay>>,
-    ) -> BTreeMap<Key, Fields> {
+    ) -> BTreeMap<Key, Vec<String>> {
         let facts = self.facts.get(&entity.name);
-        let mut common = BTreeMap::new();
+        let mut common: BTreeMap<Key, Vec<String>> = BTreeMap::new();
         for (number, row) in rows.get(&entity.name).into_iter().flatten().enumerate() {
             let Some(facts) = facts else { continue };
             let unnamed = || Key(vec![Value::Integer(-1), Value::Text(format!("{number} {row:?}"))]);
@@ -234,16 +234,11 @@ impl Judge<'_> {
                 };
                 fields.set(name, value);
             }
-            let twice = common.insert(identity.clone(), fields.clone());
-            if twice.is_some() {
-                common.insert(
-                    Key(vec![
-                        Value::Text(format!("twice: {number}")),
-                        Value::Text(shown(&fields)),
-                    ]),
-                    fields,
-                );
-            }
+            // Two devices that keep a record which somebody deleted make it anew twice, under two keys of the server.
+            common.entry(identity).or_default().push(shown(&fields));
+        }
+        for rows in common.values_mut() {
+            rows.sort_unstable();
         }
         common
     }
@@ -276,7 +271,7 @@ impl Judge<'_> {
             for name in names {
                 let (mine, theirs) = (here.get(name), there.get(name));
                 if mine != theirs && !held.contains(name) {
-                    let text = |fields: Option<&Fields>| fields.map_or("nothing".to_owned(), shown);
+                    let text = |rows: Option<&Vec<String>>| rows.map_or("nothing".to_owned(), |rows| rows.join(" and "));
                     return Err((
                         "convergence",
                         format!(

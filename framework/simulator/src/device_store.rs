@@ -156,6 +156,7 @@ fn over() -> Error {
 
 impl SimTransaction {
     fn inner(&mut self) -> Result<&mut dyn LocalTransaction> {
+        self.shared.called();
         if self.process.is_dead() {
             self.inner = None;
         }

@@ -4,6 +4,7 @@ use crate::ledger::{Told, Wish, shown};
 use crate::plan::Deal;
 use crate::shared::Shared;
 use crate::values::{Facts, small, unique};
+use onsync_core::conflict::Resolution;
 use onsync_core::query::Query;
 use onsync_core::schema::{EntitySchema, Ids, OnDelete, Schema};
 use onsync_core::{Error, Fields, Key, Result, Row, Value};
@@ -401,4 +402,43 @@ impl Editor<'_> {
         self.tell(&edits, told(&result), &what);
         Ok(())
     }
+}
+
+/// A person decides every conflict that a device shows, one way or the other.
+pub(crate) async fn resolve(
+    app: &App,
+    device: usize,
+    shared: &Shared,
+    name: &str,
+    mut dice: Dice,
+) -> Result<()> {
+    for conflict in app.conflicts(None, usize::MAX).await? {
+        let (entity, key) = (conflict.entity, conflict.key);
+        let mine = app.get(&entity, key.clone()).await?;
+        let keeps = dice.chance(500);
+        // Before it is done: a process that dies in between may have done it.
+        if keeps {
+            let values = mine
+                .iter()
+                .flat_map(|mine| mine.iter().map(|(_, value)| value.clone()));
+            shared.ledger().keeps(values);
+        } else {
+            shared.ledger().yields(device, &entity, &key);
+        }
+        let resolution = if keeps {
+            Resolution::KeepMine
+        } else {
+            Resolution::TakeTheirs
+        };
+        let result = app
+            .resolve_conflict(&entity, key.clone(), resolution.clone())
+            .await;
+        shared.trace.say(|| {
+            format!(
+                "{name}: resolves {:?} of {entity} {key} by {resolution:?}: {result:?}",
+                conflict.kind
+            )
+        });
+    }
+    Ok(())
 }

@@ -4,9 +4,9 @@ use crate::checks::{Found, FoundDevice, Judge, Lists};
 use crate::device::{Contents, LONGEST_WAIT, cut};
 use crate::foreign;
 use crate::world::{Failure, World, broken};
-use onsync_core::Error;
 use onsync_core::handler::Parameters;
 use onsync_core::runtime::Runtime as _;
+use onsync_core::{Error, ErrorKind};
 use onsync_engine::Outcome;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use std::time::Duration;
 const LAST_MESSAGE: Duration = Duration::from_secs(120);
 /// So many syncs in a row must do, once all is well.
 const ROUNDS: usize = 12;
+/// A device whose conflicts hold it back asks its people so often: each sync may bring another one.
+const MOST_DECISIONS: u32 = 100;
 
 impl World<'_> {
     /// All is well from now on; what is still on its way arrives.
@@ -42,8 +44,14 @@ impl World<'_> {
         self.watch()
     }
 
-    /// A sync of a device, to its end.
-    fn finish(&mut self, number: usize) -> Result<(), Failure> {
+    /// People decide the conflicts that are open.
+    fn decide(&mut self, number: usize) -> Result<(), Failure> {
+        let pick = self.dice.roll();
+        self.resolve(number, 0, pick)
+    }
+
+    /// A sync of a device, to its end. Where open conflicts hold it, people decide them.
+    fn finish(&mut self, number: usize, tries: u32) -> Result<(), Failure> {
         let Some(tab) = self.tab(number, 0)? else {
             return Err(broken("set-up", "a device did not start though all is well"));
         };
@@ -55,6 +63,10 @@ impl World<'_> {
         let outcome = self.wait("a sync while all is well", handle.outcome())?;
         let took = self.shared.runtime.elapsed().saturating_sub(before);
         match outcome {
+            Outcome::Failed(error) if error.kind() == ErrorKind::ConflictsPending && tries > 0 => {
+                self.decide(number)?;
+                self.finish(number, tries - 1)
+            }
             Outcome::Completed(_) if took <= 2 * LONGEST_WAIT => Ok(()),
             Outcome::Completed(_) => Err(broken(
                 "bounded time",
@@ -72,7 +84,8 @@ impl World<'_> {
         let mut last = None;
         for _ in 0..ROUNDS {
             for number in 0..self.devices.len() {
-                self.finish(number)?;
+                self.decide(number)?;
+                self.finish(number, MOST_DECISIONS)?;
                 self.watch()?;
             }
             let found = self.find()?;

@@ -94,6 +94,8 @@ pub(crate) struct Edit {
     pub(crate) told: Told,
     /// The device's store was wiped or put back since: nobody is owed anything.
     pub(crate) void: bool,
+    /// A person took the server's side in a conflict about it.
+    pub(crate) yielded: bool,
 }
 
 /// What the ledger puts back when the server is restored.
@@ -115,6 +117,8 @@ pub(crate) struct Ledger {
     ever: BTreeSet<Value>,
     /// Attributes by entity that travel together with others, also unchanged.
     pub(crate) travelling: BTreeSet<(String, String)>,
+    /// What people decided to send again.
+    again: BTreeSet<Value>,
     /// The first thing that must not be, as it happened.
     pub(crate) broken: Option<(&'static str, String)>,
 }
@@ -148,7 +152,7 @@ impl Ledger {
         let count = self.written.entry(value.clone()).or_default();
         *count += 1;
         let place = (write.entity.clone(), name.to_owned());
-        if *count > 1 && !self.travelling.contains(&place) {
+        if *count > 1 && !self.travelling.contains(&place) && !self.again.contains(value) {
             let message = format!("{write}: the value of `{name}` took effect {count} times");
             self.broken.get_or_insert(("at most once", message));
         }
@@ -176,6 +180,7 @@ impl Ledger {
             wish,
             told: Told::Nothing,
             void: false,
+            yielded: false,
         });
         number
     }
@@ -184,6 +189,19 @@ impl Ledger {
     pub(crate) fn makes(&mut self, edit: usize, values: impl IntoIterator<Item = Value>) {
         for value in values {
             self.made.insert(value, edit);
+        }
+    }
+
+    /// A person keeps these values in a conflict: they are sent anew.
+    pub(crate) fn keeps(&mut self, values: impl IntoIterator<Item = Value>) {
+        self.again.extend(values);
+    }
+
+    /// A person takes the server's side: what the device wanted to delete stays.
+    pub(crate) fn yields(&mut self, device: usize, entity: &str, key: &Key) {
+        for edit in &mut self.edits {
+            let same = edit.device == device && edit.entity == entity && edit.key == *key;
+            edit.yielded |= same && edit.wish == Wish::Delete;
         }
     }
 

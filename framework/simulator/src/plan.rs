@@ -71,6 +71,15 @@ pub enum Step {
         /// which context
         way: Way,
     },
+    /// A person resolves the conflicts that a device shows.
+    Resolve {
+        /// this one
+        device: usize,
+        /// in this process
+        tab: usize,
+        /// where all further chance comes from
+        pick: u64,
+    },
     /// Time passes.
     Pause {
         /// so much
@@ -148,6 +157,7 @@ impl Step {
         match self {
             Self::Edit { .. } => "edit",
             Self::Sync { .. } => "sync",
+            Self::Resolve { .. } => "resolve",
             Self::Pause { .. } => "pause",
             Self::Kill { .. } => "kill",
             Self::KillServer => "kill server",
@@ -170,6 +180,7 @@ impl Step {
         match self {
             Self::Edit { device, .. }
             | Self::Sync { device, .. }
+            | Self::Resolve { device, .. }
             | Self::Kill { device, .. }
             | Self::Partition { device, .. }
             | Self::Upgrade { device }

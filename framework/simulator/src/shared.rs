@@ -14,6 +14,9 @@ pub(crate) fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A world needs some ten thousand calls of its devices' stores.
+const MOST_CALLS: u64 = 2_000_000;
+
 /// One crash at one place, instead of faults by chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CrashPoint {
@@ -37,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) crashes: Vec<CrashPoint>,
     device_steps: AtomicU64,
     server_steps: AtomicU64,
+    calls: AtomicU64,
     /// Whether stores take a moment, so that others come in between.
     pub(crate) jitter: bool,
 }
@@ -60,6 +64,7 @@ impl Shared {
             crashes,
             device_steps: AtomicU64::new(0),
             server_steps: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
             jitter,
         }
     }
@@ -87,6 +92,14 @@ impl Shared {
         };
         let step = counter.fetch_add(1, Ordering::Relaxed) + 1;
         !self.mischief.is_healed() && self.crashes.contains(&CrashPoint { server, step })
+    }
+
+    /// Counts a call of a device's store. Work that never ends is found here: nothing else runs beside it in a world.
+    pub(crate) fn called(&self) {
+        if self.calls.fetch_add(1, Ordering::Relaxed) > MOST_CALLS {
+            let message = format!("a device's work went on for more than {MOST_CALLS} calls of its store");
+            std::panic::resume_unwind(Box::new(message));
+        }
     }
 
     /// Steps of the stores so far: devices', the server's.

@@ -67,7 +67,7 @@ pub fn run(plan: &Plan, patterns: &Patterns, make: &MakePlace, traced: bool) -> 
         Ok(Ok(())) => None,
         Ok(Err(failure)) => Some(failure),
         Err(panic) => Some(Failure {
-            check: "no panic",
+            check: "no panic, no endless work",
             message: said(panic.as_ref()),
         }),
     };
@@ -202,6 +202,7 @@ impl<'a> World<'a> {
                 pick,
             } => self.edit(device, tab, deal, pick),
             Step::Sync { device, tab, way } => self.sync(device, tab, way),
+            Step::Resolve { device, tab, pick } => self.resolve(device, tab, pick),
             Step::Pause { millis } => {
                 self.shared.runtime.advance(Duration::from_millis(millis));
                 Ok(())
@@ -386,6 +387,21 @@ impl<'a> World<'a> {
                 "set-up",
                 format!("device {number} does not start: {error}"),
             ));
+        }
+        Ok(())
+    }
+
+    /// A person looks at the conflicts that a device shows, and decides each.
+    pub(crate) fn resolve(&mut self, number: usize, tab: usize, pick: u64) -> Result<(), Failure> {
+        let Some(running) = self.tab(number, tab)? else {
+            return Ok(());
+        };
+        let (app, name) = (running.app.clone(), running.process.name.clone());
+        let work = crate::edits::resolve(&app, number, &self.shared, &name, Dice::new(pick));
+        if let Err(error) = self.wait("resolving conflicts", work)? {
+            self.shared
+                .trace
+                .say(|| format!("{name}: resolving conflicts came to nothing: {error}"));
         }
         Ok(())
     }

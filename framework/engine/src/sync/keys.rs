@@ -238,6 +238,32 @@ impl<'a> Keys<'a> {
         Ok(found.into_iter().collect())
     }
 
+    /// The local keys of records that were deleted here, and stood on the server before, whose *server* key lies in the range.
+    pub(super) async fn deleted_in(&self, tx: &mut dyn LocalTransaction, range: &KeyRange) -> Result<Vec<Key>> {
+        let all = KeyRange::all();
+        let overlays = tx
+            .overlays_in(self.entity, if self.translates() { &all } else { range }, usize::MAX / 2)
+            .await?;
+        let keys: Vec<Key> = overlays
+            .into_iter()
+            .filter(|overlay| overlay.base.is_some())
+            .map(|overlay| overlay.key)
+            .collect();
+        let rows = tx.get(self.entity, &keys).await?;
+        let mut deleted = Vec::new();
+        for (key, row) in keys.into_iter().zip(rows) {
+            if row.is_none()
+                && self
+                    .key_to_server(tx, &key)
+                    .await?
+                    .is_some_and(|server| range.contains(&server))
+            {
+                deleted.push(key);
+            }
+        }
+        Ok(deleted)
+    }
+
     /// Visible rows whose local key, or a part of it, was made on this device.
     async fn mapped_rows(&self, tx: &mut dyn LocalTransaction) -> Result<Vec<Key>> {
         let mut rows = Vec::new();

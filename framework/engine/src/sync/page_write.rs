@@ -85,7 +85,7 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
             .collect()
     }
 
-    /// Records that stand here, in the range of a snapshot page, and not in the page: they do not exist any more.
+    /// Records that stand here or were deleted here, in the range of a snapshot page, and not in the page: the server has them no more.
     async fn absent(
         &mut self,
         keys: &Keys<'_>,
@@ -95,7 +95,10 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
         let PageKind::Snapshot(range) = &page.kind else {
             return Ok(Vec::new());
         };
-        let here = keys.keys_in(self.tx, range).await?;
+        let mut here = keys.keys_in(self.tx, range).await?;
+        if self.run.syncer.pattern(&page.entity)?.view() != ViewNeed::Nothing {
+            here.extend(keys.deleted_in(self.tx, range).await?);
+        }
         if here.is_empty() {
             return Ok(Vec::new());
         }

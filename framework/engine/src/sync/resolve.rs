@@ -15,7 +15,7 @@ use onsync_core::runtime::Runtime;
 use onsync_core::schema::{EntitySchema, Ids, Schema};
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState, is_local_key};
 use onsync_core::value::Timestamp;
-use onsync_core::{Error, Fields, Key, Result, Row, Value, ValueType};
+use onsync_core::{Error, Fields, Key, Result, Row, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -397,8 +397,8 @@ impl Desk<'_> {
         Ok(key)
     }
 
-    /// A record that the server deleted, and whose key it issues, is made again under another server key. A local key stays; a key the server had issued it may
-    /// issue again to another record, so the record gets a local one.
+    /// A record that the server deleted, and whose key it issues, is made again under another server key. A local key stays; a key the server had issued
+    /// is that of the deleted record, whose deletion may still arrive, and the server may issue it again: the record gets a local one.
     async fn made_again(
         &self,
         tx: &mut dyn LocalTransaction,
@@ -418,8 +418,7 @@ impl Desk<'_> {
             }
             return Ok(key.clone());
         }
-        let kept = key.0.first().is_none_or(is_local_key) || entity.key_types() == [ValueType::Uuid];
-        if kept {
+        if key.0.first().is_none_or(is_local_key) {
             return Ok(key.clone());
         }
         let mut row = mine.clone();

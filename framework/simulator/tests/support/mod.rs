@@ -5,9 +5,10 @@ use onsync_simulator::Patterns;
 use std::sync::Arc;
 
 pub(crate) fn patterns() -> Patterns {
-    let all: [Arc<dyn SyncPattern>; 4] = [
+    let all: [Arc<dyn SyncPattern>; 5] = [
         Arc::new(onsync_pattern_read_only::ReadOnly),
         Arc::new(onsync_pattern_read_only_optimized::ReadOnlyOptimized),
+        Arc::new(onsync_pattern_read_write_conflict_detection::ConflictDetection),
         Arc::new(onsync_pattern_read_write_last_write_wins::LastWriteWins),
         Arc::new(onsync_pattern_read_write_one_to_many::OneToMany),
     ];
