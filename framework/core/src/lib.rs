@@ -14,6 +14,7 @@ pub mod network;
 pub mod one_way;
 pub mod page;
 pub mod pattern;
+pub mod planted;
 pub mod platform;
 pub mod policy;
 pub mod query;

@@ -7,11 +7,19 @@ use crate::record::{Fields, Row};
 /// Edited attributes stay and will be sent, all others take what arrives; a deletion takes edits to the bin and leaves own creates.
 pub fn plan(dirty: &DirtyRecord<'_>, incoming: &Incoming<'_>) -> Action {
     match (incoming, Local::of(dirty)) {
+        (Incoming::Row(_), Local::Edited | Local::Made)
+            if crate::mutant!("what-arrives-wins-over-edits", false, true) =>
+        {
+            Action::Accept
+        }
         (Incoming::Row(row), Local::Edited | Local::Made) => merge(dirty, row),
         (Incoming::Row(_), Local::MadeAgain(mine)) => Action::Rebase {
             visible: Some(mine.clone()),
         },
         (Incoming::Row(_), Local::Deleted | Local::Unmade) => Action::Rebase { visible: None },
+        (Incoming::Deleted, Local::Edited) if crate::mutant!("edits-of-what-is-gone-vanish", false, true) => {
+            Action::Accept
+        }
         (Incoming::Deleted, Local::Edited) => Action::Discard(BinReason::Gone),
         (Incoming::Deleted, Local::Deleted) => Action::Accept,
         (Incoming::Deleted, Local::Made | Local::MadeAgain(_) | Local::Unmade) => Action::Keep,
@@ -33,6 +41,9 @@ pub fn decide(view: &ServerView<'_>, mutation: &Mutation) -> Verdict {
     match (mutation.kind, view.current) {
         (MutationKind::Create, None) => Verdict::Insert,
         (MutationKind::Create | MutationKind::Update, Some(_)) => Verdict::Update(given(view, mutation)),
+        (MutationKind::Update, None) if crate::mutant!("an-update-brings-back-what-is-gone", false, true) => {
+            Verdict::Insert
+        }
         (MutationKind::Update, None) => Verdict::Gone,
         (MutationKind::Delete, None) => Verdict::Nothing,
         (MutationKind::Delete, Some(_)) => Verdict::Delete,

@@ -64,6 +64,7 @@ impl Batch<'_> {
         match standing {
             Standing::New => {}
             Standing::Repeated => return self.repeated(transaction, item, target).await,
+            Standing::Forgotten if onsync_core::mutant!("late-copies-are-applied-again", false, true) => {}
             Standing::Forgotten => return Ok(answered(Outcome::Renew, true)),
         }
         let effect = match self.change(transaction, item, target).await {
@@ -322,6 +323,9 @@ impl Batch<'_> {
             )));
         }
         for validator in &self.server.validators {
+            if onsync_core::mutant!("the-apps-rules-are-not-asked", false, true) {
+                break;
+            }
             validator
                 .validate(entity, kind, before, after)
                 .map_err(Stop::Refuse)?;
@@ -364,7 +368,7 @@ pub(crate) async fn check_parents(
         };
         let key = Key(vec![value.clone()]);
         let itself = relation.parent == entity.name && own == Some(&key);
-        if value.is_null() || itself {
+        if onsync_core::mutant!("orphans-are-stored", value.is_null() || itself, true) {
             continue;
         }
         let indexes = parent.entity.key_indexes();

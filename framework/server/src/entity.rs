@@ -264,7 +264,11 @@ impl EntityPages {
             );
             return Ok(None);
         };
-        if token.columns != self.columns {
+        if onsync_core::mutant!(
+            "a-new-attribute-is-not-filled",
+            token.columns != self.columns,
+            false
+        ) {
             tracing::debug!(entity, "the device's columns changed: it fetches again");
             return Ok(None);
         }
@@ -276,7 +280,8 @@ impl EntityPages {
             );
             return Ok(None);
         }
-        if reached < snapshot.horizon(&self.target.served.entity).await? {
+        let horizon = snapshot.horizon(&self.target.served.entity).await?;
+        if onsync_core::mutant!("forgotten-deletions-are-not-noticed", reached < horizon, false) {
             tracing::info!(
                 entity,
                 "a checkpoint is older than what is known of deletions: the device fetches again"
@@ -352,7 +357,7 @@ impl EntityPages {
             ),
             None => {
                 let goal = snapshot.newest(&self.target.served.entity).await?;
-                match goal <= start {
+                match onsync_core::mutant!("changes-while-a-set-is-read-are-passed-by", goal <= start, true) {
                     // Nothing changed since the start, so all of this view is told.
                     true => (
                         State::Delta {
@@ -406,9 +411,15 @@ impl EntityPages {
         Ok(Draft {
             kind: PageKind::Delta,
             rows: read.rows,
-            deleted: read.deleted,
+            deleted: onsync_core::mutant!("deletions-are-not-told", read.deleted, Vec::new()),
             removed: read.removed,
-            state: State::Delta { position: read.up_to },
+            state: State::Delta {
+                position: onsync_core::mutant!(
+                    "a-checkpoint-runs-ahead-of-its-page",
+                    read.up_to,
+                    goal.max(read.up_to)
+                ),
+            },
             next,
         })
     }

@@ -184,8 +184,14 @@ impl Batch<'_> {
             let more = children.len() >= limit;
             children.retain(|key| !begun.contains(&place(rule.child, key)));
             match rule.relation.on_delete {
+                OnDelete::Cascade if onsync_core::mutant!("children-outlive-their-parent", false, true) => {
+                    return Ok(Found::default());
+                }
                 OnDelete::Cascade => return Ok(Found { children, more }),
                 _ if children.is_empty() => return Ok(Found::default()),
+                OnDelete::Restrict if onsync_core::mutant!("restricted-parents-are-deleted", false, true) => {
+                    return Ok(Found::default());
+                }
                 OnDelete::Restrict => return Err(restricted(rule.relation)),
                 OnDelete::SetNull if children.iter().any(|key| last.contains(key)) => {
                     return Err(kept(rule.relation));
@@ -214,6 +220,9 @@ impl Batch<'_> {
         let change = Fields::new().with(&rule.relation.attribute, Value::Null);
         let mut after = before.clone();
         after.set(&rule.relation.attribute, Value::Null);
+        if onsync_core::mutant!("references-outlive-their-parent", false, true) {
+            return Ok(false);
+        }
         self.permit(entity, MutationKind::Update, Some(&before), Some(&after))?;
         transaction.update(entity, key, &change).await?;
         Ok(true)

@@ -271,7 +271,9 @@ impl Judge<'_> {
             for name in names {
                 let (mine, theirs) = (here.get(name), there.get(name));
                 if mine != theirs && !held.contains(name) {
-                    let text = |rows: Option<&Vec<String>>| rows.map_or("nothing".to_owned(), |rows| rows.join(" and "));
+                    let text = |rows: Option<&Vec<String>>| {
+                        rows.map_or("nothing".to_owned(), |rows| rows.join(" and "))
+                    };
                     return Err((
                         "convergence",
                         format!(

@@ -81,7 +81,8 @@ impl Judge<'_> {
         }
         for edit in &self.ledger.edits {
             let Some(identity) = &edit.identity else { continue };
-            let owed = edit.wish == Wish::Delete && edit.told == Told::Accepted && !edit.void && !edit.yielded;
+            let owed =
+                edit.wish == Wish::Delete && edit.told == Told::Accepted && !edit.void && !edit.yielded;
             // Under a key that devices choose, somebody else may have made another record.
             let still = there.get(identity).is_some_and(|tag| *tag == edit.tag);
             if !owed || edit.entity != entity.name || !still {

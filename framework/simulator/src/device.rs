@@ -1,6 +1,6 @@
 //! A device of a world: its processes, and what its app and its store show.
 
-use crate::device_store::{Process, SimStore};
+use crate::device_store::{Process, ProcessRuntime, SimStore};
 use crate::network::Network;
 use crate::plan::{Patterns, Plan, Way};
 use crate::service::Service;
@@ -134,7 +134,8 @@ impl Device {
         let runtime = Arc::new(shared.runtime.clone());
         let network = Network {
             name: name.clone(),
-            lossy: Lossy::new(Arc::new(InProcess::new(launch.service.clone())), runtime.clone()),
+            device: self.number,
+            lossy: Lossy::new(Arc::new(InProcess::new(launch.service.clone())), runtime),
             shared: shared.clone(),
             dice: Mutex::new(Dice::new(seed ^ 1)),
             cut_until: self.cut_until.clone(),
@@ -147,7 +148,10 @@ impl Device {
         )
         .store(Arc::new(store))
         .transport(Arc::new(network))
-        .runtime(runtime)
+        .runtime(Arc::new(ProcessRuntime {
+            inner: shared.runtime.clone(),
+            process: process.clone(),
+        }))
         .build()
         .await?;
         let told = shared.clone();

@@ -2,25 +2,29 @@
 
 use crate::fault::{Fault, Phase};
 use crate::shared::{Shared, guard};
+use futures_util::future::{AbortHandle, abortable};
 use onsync_core::memory::faults::killed;
 use onsync_core::page::KeyRange;
+use onsync_core::platform::BoxFuture;
 use onsync_core::query::Query;
 use onsync_core::rows::RowSet;
-use onsync_core::runtime::Runtime as _;
+use onsync_core::runtime::Runtime;
 use onsync_core::schema::{EntitySchema, Schema};
 use onsync_core::store::local::{Access, LocalStore, LocalTransaction, Opened, Overlay, SyncLock};
+use onsync_core::value::Timestamp;
 use onsync_core::{Error, Key, Result, Row, portable_async};
-use onsync_testkit::fakes::Dice;
+use onsync_testkit::fakes::{Dice, ManualRuntime};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// One process of a device. When it dies, its store answers nothing any more and its locks are free.
+/// One process of a device. When it dies, its store answers nothing any more, its locks are free and its tasks are gone.
 pub(crate) struct Process {
     pub(crate) name: String,
     dead: AtomicBool,
     lock: Mutex<Option<Box<dyn SyncLock>>>,
     dice: Mutex<Dice>,
+    tasks: Mutex<Vec<AbortHandle>>,
 }
 
 impl Process {
@@ -30,6 +34,7 @@ impl Process {
             dead: AtomicBool::new(false),
             lock: Mutex::default(),
             dice: Mutex::new(dice),
+            tasks: Mutex::default(),
         }
     }
 
@@ -42,11 +47,52 @@ impl Process {
         if !self.dead.swap(true, Ordering::Relaxed) {
             shared.reach().crashes += 1;
             *guard(&self.lock) = None;
+            for task in guard(&self.tasks).drain(..) {
+                task.abort();
+            }
         }
     }
 
     fn alive(&self) -> Result<()> {
         if self.is_dead() { Err(killed()) } else { Ok(()) }
+    }
+}
+
+/// The world's time and chance in the hands of one process: what it spawns ends with it.
+pub(crate) struct ProcessRuntime {
+    pub(crate) inner: ManualRuntime,
+    pub(crate) process: Arc<Process>,
+}
+
+impl Runtime for ProcessRuntime {
+    fn now(&self) -> Timestamp {
+        self.inner.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.inner.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.inner.sleep(duration)
+    }
+
+    fn spawn(&self, future: BoxFuture<'static, ()>) {
+        if self.process.is_dead() {
+            return;
+        }
+        let (task, handle) = abortable(future);
+        let mut tasks = guard(&self.process.tasks);
+        tasks.push(handle);
+        drop(tasks);
+        self.inner.spawn(Box::pin(async move {
+            // Aborted is dead.
+            let _ = task.await;
+        }));
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        self.inner.random(bytes);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The ledger: every edit an app was promised, and every write the server committed. The checks compare the two.
 
+use crate::values::BAD;
 use onsync_core::{Fields, Key, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -117,6 +118,8 @@ pub(crate) struct Ledger {
     ever: BTreeSet<Value>,
     /// Attributes by entity that travel together with others, also unchanged.
     pub(crate) travelling: BTreeSet<(String, String)>,
+    /// When each device was first told a value that another one made.
+    heard: BTreeMap<(usize, Value), u64>,
     /// What people decided to send again.
     again: BTreeSet<Value>,
     /// The first thing that must not be, as it happened.
@@ -148,6 +151,11 @@ impl Ledger {
     fn wrote(&mut self, write: &Write, name: &str, value: &Value) {
         if !self.made.contains_key(value) {
             return;
+        }
+        if matches!(value, Value::Text(text) if text.ends_with(BAD)) {
+            let message =
+                format!("{write}: the server's rules refuse the value of `{name}`, and it took effect");
+            self.broken.get_or_insert(("rules of the server", message));
         }
         let count = self.written.entry(value.clone()).or_default();
         *count += 1;
@@ -202,6 +210,40 @@ impl Ledger {
         for edit in &mut self.edits {
             let same = edit.device == device && edit.entity == entity && edit.key == *key;
             edit.yielded |= same && edit.wish == Wish::Delete;
+        }
+    }
+
+    /// A device is told these values.
+    pub(crate) fn hears(&mut self, device: usize, values: impl IntoIterator<Item = Value>) {
+        let at = self.tick();
+        for value in values {
+            self.heard.entry((device, value)).or_insert(at);
+        }
+    }
+
+    /// An update is about to go over these values, which stand on the server, where conflicts are not to be decided silently: whoever
+    /// edited knew them, or a person decided.
+    pub(crate) fn goes_over<'a>(&mut self, write: &Write, before: impl IntoIterator<Item = &'a Value>) {
+        let Deed::Update(fields) = &write.deed else { return };
+        let made = |value: &Value| self.made.get(value).and_then(|edit| self.edits.get(*edit));
+        let edits = fields.iter().filter(|(_, value)| !self.again.contains(value));
+        let Some(first) = edits
+            .filter_map(|(_, value)| made(value))
+            .min_by_key(|edit| edit.at)
+        else {
+            return;
+        };
+        let unknown = before.into_iter().find(|value| {
+            let own = made(value).is_none_or(|edit| edit.device == first.device);
+            let heard = self.heard.get(&(first.device, (*value).clone()));
+            !own && heard.is_none_or(|heard| *heard > first.at)
+        });
+        if let Some(value) = unknown {
+            let message = format!(
+                "{write}: device {} had never heard of {value}, which was there, and no conflict arose",
+                first.device
+            );
+            self.broken.get_or_insert(("no silent decision", message));
         }
     }
 

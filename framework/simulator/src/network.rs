@@ -2,10 +2,11 @@
 
 use crate::fault::{Fault, Phase, Site};
 use crate::shared::{Shared, guard};
+use onsync_core::mutation::{Outcome, ServerRecord};
 use onsync_core::runtime::Runtime as _;
 use onsync_core::transport::{Answer, Exchange, Transport};
 use onsync_core::wire::{AnswerFrame, Health, RequestFrame};
-use onsync_core::{Error, Result, portable_async};
+use onsync_core::{Error, Result, Value, portable_async};
 use onsync_testkit::fakes::{Dice, Fate, Lossy};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use std::time::Duration;
 /// The network as one process of a device has it.
 pub(crate) struct Network {
     pub(crate) name: String,
+    pub(crate) device: usize,
     pub(crate) lossy: Lossy,
     pub(crate) shared: Arc<Shared>,
     pub(crate) dice: Mutex<Dice>,
@@ -153,6 +155,7 @@ impl Transport for Network {
         Ok(Box::new(SlowAnswer {
             inner,
             name: self.name.clone(),
+            device: self.device,
             shared: self.shared.clone(),
             dice: Dice::new(guard(&self.dice).roll()),
         }))
@@ -167,6 +170,7 @@ impl Transport for Network {
 struct SlowAnswer {
     inner: Box<dyn Answer>,
     name: String,
+    device: usize,
     shared: Arc<Shared>,
     dice: Dice,
 }
@@ -200,11 +204,30 @@ fn heard(frame: &AnswerFrame) -> String {
     }
 }
 
+/// The records' values that a frame tells.
+fn values(frame: &AnswerFrame) -> Vec<Value> {
+    let of = |record: &ServerRecord| record.fields.iter().map(|(_, value)| value.clone()).collect();
+    match frame {
+        AnswerFrame::Page(page) => (0..page.rows.len()).flat_map(|row| page.rows.row(row)).collect(),
+        AnswerFrame::Outcome(told) => match &told.outcome {
+            Outcome::Applied {
+                stored: Some(record), ..
+            }
+            | Outcome::Conflict {
+                theirs: Some(record), ..
+            } => of(record),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
 #[portable_async]
 impl Answer for SlowAnswer {
     async fn next(&mut self) -> Result<Option<AnswerFrame>> {
         let frame = self.inner.next().await;
         if let Ok(Some(frame)) = &frame {
+            self.shared.ledger().hears(self.device, values(frame));
             self.shared
                 .trace
                 .say(|| format!("{}: hears {}", self.name, heard(frame)));

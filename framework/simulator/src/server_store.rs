@@ -16,6 +16,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// The pattern that never decides a conflict by itself, where it is among those of a world.
+const DECIDES_NOTHING: &str = "read-write-conflict-detection";
+
 /// The database in the hands of the server's process.
 pub(crate) struct SimServerStore {
     pub(crate) inner: Arc<dyn ServerStore>,
@@ -232,6 +235,21 @@ impl ServerTransaction for SimServerTransaction {
     }
 
     async fn update(&mut self, entity: &EntitySchema, key: &Key, fields: &Fields) -> Result<()> {
+        if entity.pattern == DECIDES_NOTHING {
+            let all: Vec<usize> = (0..entity.attributes.len())
+                .filter(|index| !entity.attributes[*index].local)
+                .collect();
+            let before = self.inner()?.get(entity, &all, key).await?.unwrap_or_default();
+            let write = Write {
+                entity: entity.name.clone(),
+                key: key.clone(),
+                deed: Deed::Update(fields.clone()),
+            };
+            let replaced = before.iter().filter(|(name, _)| fields.has(name));
+            self.shared
+                .ledger()
+                .goes_over(&write, replaced.map(|(_, value)| value));
+        }
         self.step("")?.update(entity, key, fields).await?;
         self.note(entity, key, Deed::Update(fields.clone()));
         Ok(())

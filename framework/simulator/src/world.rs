@@ -61,7 +61,9 @@ pub fn run(plan: &Plan, patterns: &Patterns, make: &MakePlace, traced: bool) -> 
     ));
     let work = AssertUnwindSafe(|| {
         let mut world = World::new(plan, patterns, make, shared.clone())?;
-        world.all()
+        let ended = world.all();
+        world.end();
+        ended
     });
     let failure = match std::panic::catch_unwind(work) {
         Ok(Ok(())) => None,
@@ -183,6 +185,19 @@ impl<'a> World<'a> {
         }
         self.heal()?;
         self.settle()
+    }
+
+    /// Everybody leaves, so that nothing of this world stays behind in memory.
+    fn end(&mut self) {
+        let crashes = self.shared.reach().crashes;
+        for tab in self.devices.iter_mut().flat_map(|device| &mut device.tabs) {
+            if let Some(tab) = tab.take() {
+                tab.process.die(&self.shared);
+            }
+        }
+        self.shared.reach().crashes = crashes;
+        self.service.stop();
+        self.shared.runtime.run_until_idle();
     }
 
     /// What must hold at any moment.

@@ -38,7 +38,15 @@ impl SyncPattern for ReadOnlyOptimized {
     fn select(&self, progress: Option<Progress>) -> Selection {
         match progress {
             None => Selection::Full,
-            Some(Progress { position, newest }) if newest <= position => Selection::Nothing,
+            Some(Progress { position, newest })
+                if onsync_core::mutant!(
+                    "a-single-change-is-not-noticed",
+                    newest <= position,
+                    newest <= position + 1
+                ) =>
+            {
+                Selection::Nothing
+            }
             Some(_) => Selection::Delta,
         }
     }

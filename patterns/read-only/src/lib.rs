@@ -39,7 +39,11 @@ impl SyncPattern for ReadOnly {
         match progress {
             None => Selection::Full,
             Some(Progress { position, newest }) if newest <= position => Selection::Nothing,
-            Some(_) => Selection::Full,
+            Some(_) => onsync_core::mutant!(
+                "a-set-once-fetched-is-never-fetched-again",
+                Selection::Full,
+                Selection::Nothing
+            ),
         }
     }
 

@@ -44,6 +44,9 @@ impl SyncPattern for ConflictDetection {
             Outcome::Applied { .. } => Settlement::Acknowledge,
             Outcome::Gone => Settlement::Conflict(ConflictKind::UpdateDelete),
             Outcome::Rejected(rejection) => Settlement::Reject(rejection.clone()),
+            Outcome::Conflict { .. } if onsync_core::mutant!("a-conflict-counts-as-done", false, true) => {
+                Settlement::Acknowledge
+            }
             Outcome::Conflict { kind, .. } => Settlement::Conflict(*kind),
             Outcome::Retry(_) => Settlement::Retry,
             Outcome::Renew => Settlement::Unknown,
@@ -66,7 +69,12 @@ impl SyncPattern for ConflictDetection {
                 MutationKind::Delete => Verdict::Nothing,
             };
         };
-        let is_base = view.version.is_some() && view.version == mutation.base_version;
+        let is_base = view.version.is_some()
+            && onsync_core::mutant!(
+                "changes-go-over-any-version",
+                view.version == mutation.base_version,
+                true
+            );
         let is_as_wanted = || {
             mutation
                 .values
@@ -94,7 +102,7 @@ fn compare(dirty: &DirtyRecord<'_>, incoming: Incoming<'_>) -> Action {
         (None, None, _) => Action::Accept,
         (Some(base), Some(mine), _) if agree(base, mine) => Action::Accept,
         (Some(base), Some(mine), Incoming::Row(row)) => {
-            if agree(base, row) {
+            if onsync_core::mutant!("a-page-moves-the-base-under-an-edit", agree(base, row), true) {
                 Action::Rebase {
                     visible: Some(mine.clone()),
                 }

@@ -24,7 +24,14 @@ impl SyncPattern for LastWriteWins {
     }
 
     fn request(&self, dirty: &DirtyRecord<'_>) -> Option<Change> {
-        dirty.difference()
+        onsync_core::mutant!(
+            "unchanged-attributes-are-sent-too",
+            dirty.difference(),
+            dirty.difference().map(|change| Change {
+                attributes: (0..dirty.entity.attributes.len()).collect(),
+                ..change
+            })
+        )
     }
 
     fn plan(&self, dirty: &DirtyRecord<'_>, incoming: Incoming<'_>, _kind: &PageKind) -> Action {

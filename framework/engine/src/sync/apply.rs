@@ -160,7 +160,9 @@ async fn stage_or_write(
         return Ok(false);
     }
     for (key, _) in staged {
-        if let Some(page) = tx.load::<Page>(areas::STAGE, &key).await? {
+        if let Some(page) = tx.load::<Page>(areas::STAGE, &key).await?
+            && onsync_core::mutant!("staged-pages-are-forgotten", true, false)
+        {
             write(run, tx, entity, page).await?;
         }
         tx.area_remove(areas::STAGE, &key).await?;

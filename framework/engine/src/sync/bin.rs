@@ -244,6 +244,9 @@ pub(super) async fn put_in_bin(
         reason,
         values,
     };
+    if onsync_core::mutant!("what-loses-is-not-kept", false, true) {
+        return Ok(());
+    }
     tx.store(areas::BIN, id.as_bytes(), &entry).await
 }
 

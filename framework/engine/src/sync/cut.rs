@@ -195,7 +195,12 @@ impl<'a> Cutter<'a> {
         }
         for (name, keys) in cut {
             let entity = self.syncer.schema.entity(name)?;
-            self.tx.set_states(entity, &keys, RecordState::InFlight).await?;
+            let state = onsync_core::mutant!(
+                "what-is-on-its-way-is-cut-again",
+                RecordState::InFlight,
+                RecordState::Waiting
+            );
+            self.tx.set_states(entity, &keys, state).await?;
         }
         self.marked = self.entries.len();
         Ok(())

@@ -273,11 +273,16 @@ impl<'a> Run<'a> {
                 page_bytes: self.syncer.limits.page_bytes,
             }));
         }
-        frames.extend(
-            batch
-                .iter()
-                .map(|cut| RequestFrame::Mutation(cut.entry.mutation.clone())),
-        );
+        frames.extend(batch.iter().map(|cut| {
+            RequestFrame::Mutation(onsync_core::mutant!(
+                "a-change-is-sent-under-another-id-each-time",
+                cut.entry.mutation.clone(),
+                Mutation {
+                    id: self.syncer.runtime.random_uuid(),
+                    ..cut.entry.mutation.clone()
+                }
+            ))
+        }));
         frames.push(RequestFrame::End {});
         Ok((frames, checkpoints))
     }

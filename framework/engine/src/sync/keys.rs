@@ -239,10 +239,18 @@ impl<'a> Keys<'a> {
     }
 
     /// The local keys of records that were deleted here, and stood on the server before, whose *server* key lies in the range.
-    pub(super) async fn deleted_in(&self, tx: &mut dyn LocalTransaction, range: &KeyRange) -> Result<Vec<Key>> {
+    pub(super) async fn deleted_in(
+        &self,
+        tx: &mut dyn LocalTransaction,
+        range: &KeyRange,
+    ) -> Result<Vec<Key>> {
         let all = KeyRange::all();
         let overlays = tx
-            .overlays_in(self.entity, if self.translates() { &all } else { range }, usize::MAX / 2)
+            .overlays_in(
+                self.entity,
+                if self.translates() { &all } else { range },
+                usize::MAX / 2,
+            )
             .await?;
         let keys: Vec<Key> = overlays
             .into_iter()
@@ -352,6 +360,9 @@ pub(super) async fn note_issued(
         .await?;
     adopt_early_copy(tx, entity, &record.key, server).await?;
     for relation in schema.children_of(&entity.name) {
+        if onsync_core::mutant!("references-keep-the-servers-key", false, true) {
+            break;
+        }
         let child = schema.entity(&relation.child)?;
         rewrite_references(tx, child, &relation.attribute, server, &record.key).await?;
     }
@@ -365,7 +376,7 @@ async fn adopt_early_copy(
     local: &Key,
     server: &Key,
 ) -> Result<()> {
-    if local == server {
+    if onsync_core::mutant!("an-early-copy-stays", local == server, true) {
         return Ok(());
     }
     let early = tx

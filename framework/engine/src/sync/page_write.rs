@@ -96,10 +96,11 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
             return Ok(Vec::new());
         };
         let mut here = keys.keys_in(self.tx, range).await?;
-        if self.run.syncer.pattern(&page.entity)?.view() != ViewNeed::Nothing {
+        let looks = self.run.syncer.pattern(&page.entity)?.view() != ViewNeed::Nothing;
+        if onsync_core::mutant!("a-refetch-passes-by-what-was-deleted-here", looks, false) {
             here.extend(keys.deleted_in(self.tx, range).await?);
         }
-        if here.is_empty() {
+        if onsync_core::mutant!("a-refetch-removes-nothing", here.is_empty(), true) {
             return Ok(Vec::new());
         }
         let named: std::collections::HashSet<&Key> = page_keys.iter().collect();
@@ -118,7 +119,7 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
         gone: &[(Key, Arrival)],
     ) -> Result<BTreeMap<Key, Overlay>> {
         let pattern = self.run.syncer.pattern(&page.entity)?;
-        if pattern.view() == ViewNeed::Nothing
+        if onsync_core::mutant!("pages-go-over-edits", pattern.view() == ViewNeed::Nothing, true)
             || self
                 .tx
                 .overlays_in(self.entity, &KeyRange::all(), 1)
@@ -233,6 +234,9 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
                 self.accept(overlay, row).await
             }
             Action::Accept => self.accept(overlay, row).await,
+            Action::Conflict(_) if onsync_core::mutant!("a-conflict-is-lost-to-the-server", false, true) => {
+                self.accept(overlay, row).await
+            }
             Action::Conflict(_) => {
                 let sides = Sides {
                     base,

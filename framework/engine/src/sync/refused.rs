@@ -59,7 +59,9 @@ pub(super) async fn list_refused(
     let mut entry = RejectedEntry::of(subject.entry, rejection, run.syncer.runtime.now());
     entry.cause = culprit.map(|(record, _)| record.clone());
     run.summary.rejected += 1;
-    tx.store(area, &entry.number.to_be_bytes(), &entry).await?;
+    if onsync_core::mutant!("what-is-refused-is-not-listed", true, false) {
+        tx.store(area, &entry.number.to_be_bytes(), &entry).await?;
+    }
     let Some(mut overlay) = subject.overlay else {
         return Ok(());
     };

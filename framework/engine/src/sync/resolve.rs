@@ -418,7 +418,8 @@ impl Desk<'_> {
             }
             return Ok(key.clone());
         }
-        if key.0.first().is_none_or(is_local_key) {
+        let kept = key.0.first().is_none_or(is_local_key);
+        if onsync_core::mutant!("a-record-made-again-keeps-the-servers-key", kept, true) {
             return Ok(key.clone());
         }
         let mut row = mine.clone();

@@ -312,7 +312,7 @@ async fn acknowledge(
         (None, None) => true,
         _ => false,
     };
-    if clean {
+    if onsync_core::mutant!("an-acknowledgement-cleans-later-edits", clean, true) {
         return tx.remove_overlay(entity, &overlay.key).await;
     }
     overlay.acknowledged_to = overlay
@@ -422,8 +422,10 @@ async fn discard(
 }
 
 async fn remove(tx: &mut dyn LocalTransaction, subject: &Subject<'_>) -> Result<()> {
-    tx.remove(subject.entity, std::slice::from_ref(&subject.entry.key))
-        .await?;
+    if onsync_core::mutant!("what-is-gone-stays-here", true, false) {
+        tx.remove(subject.entity, std::slice::from_ref(&subject.entry.key))
+            .await?;
+    }
     tx.remove_overlay(subject.entity, &subject.entry.key).await
 }
 

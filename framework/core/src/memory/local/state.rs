@@ -183,12 +183,12 @@ impl Table {
     pub(super) fn track(&mut self, bytes: &[u8], key: &Key, edit: u64) {
         let overlay = match self.overlays.get(bytes) {
             Some(overlay) => StoredOverlay {
-                edit,
+                edit: crate::mutant!("a-second-edit-is-not-counted", edit, overlay.edit),
                 ..StoredOverlay::clone(overlay)
             },
             None => StoredOverlay {
                 key: key.clone(),
-                base: self.rows.get(bytes).cloned(),
+                base: crate::mutant!("the-base-is-not-kept", self.rows.get(bytes).cloned(), None),
                 edit,
                 acknowledged_to: 0,
                 state: RecordState::Waiting,

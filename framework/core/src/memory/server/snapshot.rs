@@ -109,7 +109,7 @@ impl ServerSnapshot for MemorySnapshot {
             if !meter.takes(&values) {
                 return Ok(SnapshotRows {
                     rows,
-                    more_after: last,
+                    more_after: crate::mutant!("pages-skip-a-record", last, Some(table.key_of(row))),
                 });
             }
             rows.push(values)?;
@@ -143,7 +143,10 @@ impl ServerSnapshot for MemorySnapshot {
             more: false,
         };
         let mut included = after;
-        for (position, bytes) in table.tracking.since(extent.scope, after) {
+        for (position, bytes) in table.tracking.since(
+            extent.scope,
+            crate::mutant!("deltas-begin-one-too-late", after, after + 1),
+        ) {
             let key = Key::from_bytes(bytes)?;
             let row = table.rows.get(bytes).filter(|row| !access.is_deleted(row));
             let row_in_scope = row.filter(|row| table.is_in(row, extent.scope));
@@ -153,7 +156,7 @@ impl ServerSnapshot for MemorySnapshot {
             };
             if !meter.takes(&values) {
                 delta.more = true;
-                delta.up_to = included;
+                delta.up_to = crate::mutant!("a-page-claims-more-than-it-holds", included, delta.up_to);
                 break;
             }
             match (row, row_in_scope) {
