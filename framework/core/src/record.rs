@@ -1,9 +1,12 @@
 //! Keys, rows and named fields: one record in the three shapes the code needs.
 
+mod fields;
+
+pub use fields::Fields;
+
 use crate::error::{Error, Result};
-use crate::value::{FromValue, IntoValue, Value, canonical_bytes, decode_canonical};
+use crate::value::{IntoValue, Value, canonical_bytes, decode_canonical};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
 use uuid::Uuid;
 
@@ -59,85 +62,6 @@ impl<T: IntoValue> From<T> for Key {
 
 /// The values of one record, aligned with the attributes of its [`EntitySchema`](crate::schema::EntitySchema).
 pub type Row = Vec<Value>;
-
-/// A record as its app sees it: values by attribute name. Attributes that are not set are absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Fields(BTreeMap<String, Value>);
-
-impl Fields {
-    /// No fields.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets one attribute.
-    pub fn set(&mut self, name: impl Into<String>, value: impl IntoValue) {
-        self.0.insert(name.into(), value.into_value());
-    }
-
-    /// Sets one attribute and returns the fields, for building in one expression.
-    ///
-    /// ```
-    /// # use onsync_core::Fields;
-    /// let fields = Fields::new().with("name", "Ada").with("age", 36i64);
-    /// assert_eq!(fields.get::<i64>("age").unwrap(), 36);
-    /// ```
-    #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl IntoValue) -> Self {
-        self.set(name, value);
-        self
-    }
-
-    /// One attribute as a Rust type; an absent one reads as null.
-    ///
-    /// # Errors
-    /// `invalid_value` when it is of another type.
-    pub fn get<T: FromValue>(&self, name: &str) -> Result<T> {
-        T::from_value(self.value(name).clone()).map_err(|error| error.at(name))
-    }
-
-    /// One attribute's value; an absent one is null.
-    pub fn value(&self, name: &str) -> &Value {
-        self.0.get(name).unwrap_or(&Value::Null)
-    }
-
-    /// Whether the attribute is set, also to null.
-    pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
-    }
-
-    /// Removes and returns one attribute's value; an absent one is null.
-    pub fn take(&mut self, name: &str) -> Value {
-        self.0.remove(name).unwrap_or(Value::Null)
-    }
-
-    /// Names and values, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
-    }
-
-    /// How many attributes are set.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether none is set.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl<N: Into<String>> FromIterator<(N, Value)> for Fields {
-    fn from_iter<I: IntoIterator<Item = (N, Value)>>(pairs: I) -> Self {
-        Self(
-            pairs
-                .into_iter()
-                .map(|(name, value)| (name.into(), value))
-                .collect(),
-        )
-    }
-}
 
 /// A Rust struct that stands for the records of one entity; derived with `#[derive(Entity)]`.
 pub trait Entity: Sized {
