@@ -1,4 +1,5 @@
 //! When an update is certain to store exactly what it writes, so that the record need not be read again.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which may fail by a panic")]
 
 mod common;
 

@@ -27,9 +27,8 @@ pub(crate) struct Mark {
     pub(crate) serial: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_first(serial: &u64) -> bool {
-    *serial == 0
+fn is_first<N: Default + PartialEq>(serial: &N) -> bool {
+    *serial == N::default()
 }
 
 impl Mark {

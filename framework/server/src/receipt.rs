@@ -168,9 +168,8 @@ pub(crate) async fn open(
         entries.push((id.as_bytes().to_vec(), receipt.encode()?));
         ids.push(id);
     }
-    let new = transaction.area_insert_all(RECEIPT, &entries).await?;
-    let new = new.into_iter();
-    let new = new.map(|new| onsync_core::mutant!("receipts-are-not-looked-at", new, true));
+    let inserted = transaction.area_insert_all(RECEIPT, &entries).await?;
+    let new = onsync_core::mutant!("receipts-are-not-looked-at", inserted, vec![true; ids.len()]);
     Ok(ids.into_iter().zip(new).collect())
 }
 

@@ -182,10 +182,13 @@ impl Table {
     /// What tracking does before a row is written: the base is kept, the edit number grows.
     pub(super) fn track(&mut self, bytes: &[u8], key: &Key, edit: u64) {
         let overlay = match self.overlays.get(bytes) {
-            Some(overlay) => StoredOverlay {
-                edit: crate::mutant!("a-second-edit-is-not-counted", edit, overlay.edit),
-                ..StoredOverlay::clone(overlay)
-            },
+            Some(overlay) => {
+                let counted = crate::mutant!("a-second-edit-is-not-counted", edit, overlay.edit);
+                StoredOverlay {
+                    edit: counted,
+                    ..StoredOverlay::clone(overlay)
+                }
+            }
             None => StoredOverlay {
                 key: key.clone(),
                 base: crate::mutant!("the-base-is-not-kept", self.rows.get(bytes).cloned(), None),
