@@ -2,7 +2,8 @@
 
 use super::{App, LiveList, Records, within};
 use crate::sync::OpenConflict;
-use crate::sync::resolve::{self, Desk};
+use crate::sync::open_conflicts;
+use crate::sync::resolve::Desk;
 use onsync_core::conflict::Resolution;
 use onsync_core::mutation::BinReason;
 use onsync_core::store::local::{Access, LocalTransaction};
@@ -33,7 +34,7 @@ impl App {
     /// `unknown_entity`, and those of the store.
     pub async fn conflicts(&self, entity: Option<&str>, limit: usize) -> Result<Vec<OpenConflict>> {
         let entity = entity.map(str::to_owned);
-        read!(self, |tx, records| resolve::list(
+        read!(self, |tx, records| open_conflicts::list(
             tx,
             &records.schema,
             entity.as_deref(),
@@ -48,7 +49,7 @@ impl App {
     /// `unknown_entity`, and those of the store.
     pub async fn conflict(&self, entity: &str, key: impl Into<Key>) -> Result<Option<OpenConflict>> {
         let (entity, key) = (entity.to_owned(), key.into());
-        read!(self, |tx, records| resolve::show(
+        read!(self, |tx, records| open_conflicts::show(
             tx,
             &records.schema,
             &entity,

@@ -23,8 +23,10 @@ pub(crate) const STAGE: &str = "stage";
 pub(crate) const REJECTED: &str = "rejected";
 /// Mutation number → [`RejectedEntry`](super::RejectedEntry): may have been applied.
 pub(crate) const UNKNOWN: &str = "unknown";
-/// Entity, zero, local key bytes → [`StoredConflict`](super::resolve::StoredConflict).
+/// Entity, zero, local key bytes → [`StoredConflict`](super::open_conflicts::StoredConflict).
 pub(crate) const CONFLICT: &str = "conflict";
+/// Entity → the name of the resolver that its open conflicts were offered to.
+pub(crate) const RESOLVER: &str = "resolver";
 /// Entity, zero, local key bytes → what the mutation on its way was based on, where a page has moved the record's base since.
 pub(crate) const BASE_WHEN_CUT: &str = "base_when_cut";
 /// Sortable id → [`BinEntry`](super::BinEntry).
@@ -40,6 +42,7 @@ pub(crate) const WIPED: &[&str] = &[
     REJECTED,
     UNKNOWN,
     CONFLICT,
+    RESOLVER,
     BASE_WHEN_CUT,
     BIN,
 ];

@@ -3,7 +3,9 @@
 use super::areas::{self, Areas, entity_key};
 use super::cut::forget_rejections;
 use super::exchange::Run;
-use super::resolve::{self, Desk, Open, StoredConflict, row_of};
+use super::open_conflicts::{Open, StoredConflict, forget, row_of, stored};
+use super::resolve::Desk;
+use super::revisit;
 use super::settle::{Subject, as_sent, same, stored_row};
 use onsync_core::conflict::Resolution;
 use onsync_core::mutation::{BinReason, MutationKind, Outcome};
@@ -80,11 +82,13 @@ pub(super) async fn make_durable(
         _ => false,
     };
     if equal {
-        resolve::forget(tx, entity, &key).await?;
-        return tx.remove_overlay(entity, &key).await;
+        return end_over(tx, entity, &key).await;
     }
-    let known = resolve::stored(tx, entity, &key).await?;
+    let known = stored(tx, entity, &key).await?;
     let is_new = known.is_none();
+    if is_new {
+        revisit::note(run.syncer, tx, entity).await?;
+    }
     let mut stored = known.unwrap_or_else(|| StoredConflict {
         id: run.syncer.runtime.random_uuid(),
         at: run.syncer.runtime.now(),
@@ -114,8 +118,18 @@ pub(super) async fn make_durable(
     Ok(())
 }
 
+/// Both sides have become equal: nothing is unsent, and there is no conflict.
+pub(super) async fn end_over(tx: &mut dyn LocalTransaction, entity: &EntitySchema, key: &Key) -> Result<()> {
+    forget(tx, entity, key).await?;
+    tx.remove_overlay(entity, key).await
+}
+
 /// Lets the entity's resolver decide; true if the conflict stays open. While a change of the record is on its way its outcome decides.
-async fn ask_resolver(run: &mut Run<'_>, tx: &mut dyn LocalTransaction, open: Open<'_>) -> Result<bool> {
+pub(super) async fn ask_resolver(
+    run: &mut Run<'_>,
+    tx: &mut dyn LocalTransaction,
+    open: Open<'_>,
+) -> Result<bool> {
     let entity = open.entity;
     let Some(resolver) = run.syncer.resolvers.get(&entity.name) else {
         return Ok(true);
@@ -168,7 +182,7 @@ pub(super) async fn planning_base(
     if overlay.state != RecordState::Conflicted {
         return Ok(overlay.base.clone());
     }
-    let stored = resolve::stored(tx, entity, &overlay.key).await?;
+    let stored = stored(tx, entity, &overlay.key).await?;
     Ok(stored
         .and_then(|stored| stored.base)
         .map(|base| row_of(entity, &base)))
@@ -184,7 +198,7 @@ pub(super) async fn reopen(
     if overlay.state != RecordState::Conflicted {
         return Ok(());
     }
-    resolve::forget(tx, entity, &overlay.key).await?;
+    forget(tx, entity, &overlay.key).await?;
     overlay.state = match in_flight {
         true => RecordState::InFlight,
         false => RecordState::Waiting,

@@ -90,6 +90,7 @@ impl<'a> Run<'a> {
 
     pub(super) async fn run(mut self) -> Result<Summary> {
         let mut rounds = 0;
+        super::revisit::revisit(&mut self).await?;
         loop {
             if self
                 .step

@@ -71,7 +71,7 @@ impl Syncer {
     /// `unknown_entity`, and those of the store.
     pub async fn conflicts(&self, entity: Option<&str>, limit: usize) -> Result<Vec<OpenConflict>> {
         let mut tx = self.store.begin(Access::Read).await?;
-        super::resolve::list(tx.as_mut(), &self.schema, entity, limit).await
+        super::open_conflicts::list(tx.as_mut(), &self.schema, entity, limit).await
     }
 
     /// Ends an open conflict in a transaction of its own, as [`App::resolve_conflict`](crate::App::resolve_conflict).

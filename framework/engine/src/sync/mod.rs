@@ -25,6 +25,7 @@ mod groups;
 mod keys;
 mod lists;
 mod notes;
+pub(crate) mod open_conflicts;
 mod outbox;
 mod page_write;
 mod parents;
@@ -33,6 +34,7 @@ mod refused;
 mod rejected;
 mod release;
 pub(crate) mod resolve;
+mod revisit;
 mod search;
 mod settle;
 mod together;
@@ -47,7 +49,7 @@ pub use lists::{
     RejectedEntry,
 };
 pub(crate) use notes::{Notes, Pulse};
-pub use resolve::OpenConflict;
+pub use open_conflicts::OpenConflict;
 
 use crate::sync::areas::Areas;
 use onsync_core::conflict::ConflictResolver;
@@ -302,11 +304,16 @@ impl Syncer {
     pub async fn pending(&self) -> Result<Pending> {
         let mut tx = self.store.begin(Access::Read).await?;
         let mut pending = Pending::default();
+        pending.conflicts = tx.area_count(areas::CONFLICT).await?;
         for entity in self.schema.entities.iter().filter(|entity| !entity.local) {
-            pending.waiting += tx.count_waiting(entity).await?;
+            let waiting = tx.count_waiting(entity).await?;
+            pending.waiting += waiting;
+            if waiting > 0 && pending.conflicts > 0 {
+                let over = open_conflicts::count_over(tx.as_mut(), entity).await?;
+                pending.conflicts = pending.conflicts.saturating_sub(over);
+            }
         }
         pending.rejected = tx.area_count(areas::REJECTED).await?;
-        pending.conflicts = tx.area_count(areas::CONFLICT).await?;
         pending.unknown = tx.area_count(areas::UNKNOWN).await?;
         Ok(pending)
     }

@@ -280,7 +280,7 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
                 super::cut::forget_rejections(self.tx, self.entity, &overlay.key).await?;
             }
             RecordState::Conflicted => {
-                super::resolve::forget(self.tx, self.entity, &overlay.key).await?;
+                super::open_conflicts::forget(self.tx, self.entity, &overlay.key).await?;
             }
             RecordState::Waiting | RecordState::InFlight => {}
         }

@@ -2,7 +2,7 @@
 
 use super::Syncer;
 use super::areas::{self, Areas, entity_key};
-use super::resolve::StoredConflict;
+use super::open_conflicts::StoredConflict;
 use onsync_core::schema::OnPendingConflicts;
 use onsync_core::store::local::LocalTransaction;
 use onsync_core::{Error, ErrorKind, Result};
@@ -59,12 +59,17 @@ impl Held {
             .iter()
             .map(|(entity, number)| format!("{number} of `{entity}`"))
             .collect();
+        let (conflicts, families) = match (all, each.len()) {
+            (1, _) => ("conflict holds", "its entity family"),
+            (_, 1) => ("conflicts hold", "their entity family"),
+            _ => ("conflicts hold", "their entity families"),
+        };
         (all > 0).then(|| {
             Error::new(
                 ErrorKind::ConflictsPending,
                 "conflicts_pending",
                 format!(
-                    "{all} open conflicts ({}) hold back their entity families; resolve them, then sync again, or set \
+                    "{all} open {conflicts} back {families} ({}); resolve what is open, then sync again, or set \
                      `on_pending_conflicts = \"continue\"` to hold only the records in conflict",
                     each.join(", ")
                 ),

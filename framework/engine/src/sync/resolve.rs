@@ -1,99 +1,20 @@
-//! Open conflicts: read side by side, and ended by a resolution.
+//! A conflict is ended by a resolution.
 //!
-//! A conflict stores its id, when it was noticed and what both sides started from. *Mine* is the visible row and *theirs* the overlay's base, read when
-//! they are asked for: there is one truth. Resolving makes no mutation by itself; it leaves a record that waits, based on *theirs*, so the next mutation
-//! carries the version of *theirs*, and the server refuses it if that is outdated.
+//! Resolving makes no mutation by itself; it leaves a record that waits, based on *theirs*, so the next mutation carries the version of *theirs*, and the
+//! server refuses it if that is outdated.
 
-use super::areas::{self, Areas, MappedKey, entity_key};
+use super::areas::{self, Areas, MappedKey};
 use super::bin::put_in_bin;
 use super::cut::forget_rejections;
 use super::keys::put_row;
-use onsync_core::conflict::{Conflict, ConflictAttribute, Resolution};
-use onsync_core::mutation::{BinReason, ConflictKind};
+use super::open_conflicts::{Open, forget, open, row_of};
+use onsync_core::conflict::Resolution;
+use onsync_core::mutation::BinReason;
 use onsync_core::query::{Comparison, Query};
 use onsync_core::runtime::Runtime;
 use onsync_core::schema::{EntitySchema, Ids, Schema};
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState, is_local_key};
-use onsync_core::value::Timestamp;
 use onsync_core::{Error, Fields, Key, Result, Row, Value};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
-/// Conflicts read at a time.
-const CHUNK: usize = 500;
-
-/// An open conflict as a UI draws it: no knowledge of the framework is needed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenConflict {
-    /// Names the conflict.
-    pub id: Uuid,
-    /// The entity.
-    pub entity: String,
-    /// The record's local key.
-    pub key: Key,
-    /// Which changes met: mine, then theirs.
-    pub kind: ConflictKind,
-    /// When it was noticed, by the device's clock; for display only.
-    pub at: Timestamp,
-    /// Every attribute that travels, side by side, in the order of the entity.
-    pub attributes: Vec<ConflictAttribute>,
-}
-
-/// What is stored of a conflict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct StoredConflict {
-    pub(crate) id: Uuid,
-    pub(crate) at: Timestamp,
-    pub(crate) base: Option<Fields>,
-    /// A change of the record is on its way, and its outcome may end the conflict.
-    #[serde(default)]
-    pub(crate) awaits_outcome: bool,
-}
-
-/// A conflict with the record it is about, read in one transaction.
-pub(super) struct Open<'a> {
-    pub(super) entity: &'a EntitySchema,
-    pub(super) stored: StoredConflict,
-    pub(super) overlay: Overlay,
-    pub(super) mine: Option<Row>,
-}
-
-impl Open<'_> {
-    /// As resolvers see it.
-    pub(super) fn conflict(&self) -> Conflict {
-        let theirs = &self.overlay.base;
-        let fields = |row: &Option<Row>| row.clone().map(|row| self.entity.fields(row));
-        Conflict {
-            id: self.stored.id,
-            entity: self.entity.name.clone(),
-            key: self.overlay.key.clone(),
-            kind: ConflictKind::of(self.stored.base.is_some(), self.mine.is_some(), theirs.is_some()),
-            base: self.stored.base.clone(),
-            mine: fields(&self.mine),
-            theirs: fields(theirs),
-        }
-    }
-
-    fn shown(&self) -> OpenConflict {
-        let conflict = self.conflict();
-        OpenConflict {
-            attributes: conflict.attributes(self.entity),
-            id: conflict.id,
-            entity: conflict.entity,
-            key: conflict.key,
-            kind: conflict.kind,
-            at: self.stored.at,
-        }
-    }
-}
-
-/// Named fields as a row; attributes that the entity no longer has are left out.
-pub(super) fn row_of(entity: &EntitySchema, fields: &Fields) -> Row {
-    let attributes = entity.attributes.iter();
-    attributes
-        .map(|attribute| fields.value(&attribute.name).clone())
-        .collect()
-}
 
 /// A row with nothing but its key.
 fn row_with_key(entity: &EntitySchema, key: &Key) -> Row {
@@ -102,121 +23,6 @@ fn row_with_key(entity: &EntitySchema, key: &Key) -> Row {
         row[index] = value.clone();
     }
     row
-}
-
-/// The stored conflict of a record.
-pub(super) async fn stored(
-    tx: &mut dyn LocalTransaction,
-    entity: &EntitySchema,
-    key: &Key,
-) -> Result<Option<StoredConflict>> {
-    tx.load(areas::CONFLICT, &entity_key(&entity.name, &key.to_bytes()))
-        .await
-}
-
-/// The conflict is over; none there is no error.
-pub(super) async fn forget(tx: &mut dyn LocalTransaction, entity: &EntitySchema, key: &Key) -> Result<()> {
-    tx.area_remove(areas::CONFLICT, &entity_key(&entity.name, &key.to_bytes()))
-        .await
-}
-
-/// Open conflicts, of one entity if it is named, by entity and key.
-pub(crate) async fn list(
-    tx: &mut dyn LocalTransaction,
-    schema: &Schema,
-    entity: Option<&str>,
-    limit: usize,
-) -> Result<Vec<OpenConflict>> {
-    let prefix = match entity {
-        Some(name) => Some(entity_key(&schema.entity(name)?.name, b"")),
-        None => None,
-    };
-    let (mut found, mut after) = (Vec::new(), prefix.clone());
-    loop {
-        let wanted = CHUNK.min(limit - found.len());
-        let page = tx
-            .list::<StoredConflict>(areas::CONFLICT, after.as_deref(), wanted)
-            .await?;
-        let Some((last, _)) = page.last() else {
-            return Ok(found);
-        };
-        after = Some(last.clone());
-        for (name, group) in by_entity(page)? {
-            if entity.is_some_and(|wanted| wanted != name) {
-                return Ok(found);
-            }
-            // An entity that is not configured any more keeps its conflicts for the day it is again.
-            let Ok(entity) = schema.entity(&name) else {
-                continue;
-            };
-            found.extend(open_all(tx, entity, group).await?.iter().map(Open::shown));
-        }
-        if found.len() >= limit {
-            return Ok(found);
-        }
-    }
-}
-
-/// Neighbours of one entity, with their keys.
-type Group = Vec<(Key, StoredConflict)>;
-
-fn by_entity(page: Vec<(Vec<u8>, StoredConflict)>) -> Result<Vec<(String, Group)>> {
-    let mut groups: Vec<(String, Group)> = Vec::new();
-    for (key, stored) in page {
-        let end = key.iter().position(|byte| *byte == 0).unwrap_or(key.len());
-        let name = String::from_utf8_lossy(&key[..end]).into_owned();
-        let key = Key::from_bytes(key.get(end + 1..).unwrap_or_default())?;
-        match groups.last_mut().filter(|(last, _)| *last == name) {
-            Some((_, group)) => group.push((key, stored)),
-            None => groups.push((name, vec![(key, stored)])),
-        }
-    }
-    Ok(groups)
-}
-
-async fn open_all<'a>(
-    tx: &mut dyn LocalTransaction,
-    entity: &'a EntitySchema,
-    group: Group,
-) -> Result<Vec<Open<'a>>> {
-    let keys: Vec<Key> = group.iter().map(|(key, _)| key.clone()).collect();
-    let overlays = tx.overlays(entity, &keys).await?;
-    let rows = tx.get(entity, &keys).await?;
-    let both = group.into_iter().zip(overlays).zip(rows);
-    Ok(both
-        .filter_map(|(((_, stored), overlay), mine)| {
-            let overlay = overlay.filter(|overlay| overlay.state == RecordState::Conflicted)?;
-            Some(Open {
-                entity,
-                stored,
-                overlay,
-                mine,
-            })
-        })
-        .collect())
-}
-
-/// The open conflict of a record; none if there is none.
-pub(super) async fn open<'a>(
-    tx: &mut dyn LocalTransaction,
-    entity: &'a EntitySchema,
-    key: &Key,
-) -> Result<Option<Open<'a>>> {
-    match stored(tx, entity, key).await? {
-        Some(stored) => Ok(open_all(tx, entity, vec![(key.clone(), stored)]).await?.pop()),
-        None => Ok(None),
-    }
-}
-
-/// The open conflict of a record, as a UI draws it.
-pub(crate) async fn show(
-    tx: &mut dyn LocalTransaction,
-    schema: &Schema,
-    entity: &str,
-    key: &Key,
-) -> Result<Option<OpenConflict>> {
-    let found = open(tx, schema.entity(entity)?, key).await?;
-    Ok(found.as_ref().map(Open::shown))
 }
 
 /// Who resolves, and what resolutions have to keep to.

@@ -76,25 +76,22 @@ fn edit(device: &Device, who: usize, id: i64, name: bool, step: usize, told: &mu
     told.written.insert((who, text));
 }
 
-fn decide(device: &Device, how: u8, step: usize) {
-    let Some(conflict) = device.conflicts().into_iter().next() else {
-        return;
-    };
-    // Deleted on both sides: there is nothing to merge.
-    let nothing = conflict
-        .attributes
-        .iter()
-        .all(|attribute| attribute.mine.is_none() && attribute.theirs.is_none());
-    let resolution = match how {
-        _ if nothing => Resolution::KeepMine,
-        0 => Resolution::KeepMine,
-        1 => Resolution::TakeTheirs,
-        _ => Resolution::Merge(value(true, format!("merged {step}"))),
-    };
-    match device.try_resolve("Item", conflict.key, resolution) {
-        Ok(_) => {}
-        Err(error) => assert_eq!(error.code(), "conflict_in_flight"),
-    }
+/// A person decides the first conflict that is not in flight; false if there is none.
+fn decide(device: &Device, how: u8, step: usize) -> bool {
+    device.conflicts().into_iter().any(|conflict| {
+        let resolution = match how {
+            0 => Resolution::KeepMine,
+            1 => Resolution::TakeTheirs,
+            _ => Resolution::Merge(value(true, format!("merged {step}"))),
+        };
+        match device.try_resolve("Item", conflict.key, resolution) {
+            Ok(_) => true,
+            Err(error) => {
+                assert_eq!(error.code(), "conflict_in_flight");
+                false
+            }
+        }
+    })
 }
 
 fn live(world: &World, devices: &[Device], acts: &[Act], told: &mut Told) {
@@ -134,7 +131,7 @@ fn live(world: &World, devices: &[Device], acts: &[Act], told: &mut Told) {
                 devices[*who].lossy.script([fate]);
                 drop(devices[*who].try_sync());
             }
-            Act::Decide(who, how) => decide(&devices[*who], *how, step),
+            Act::Decide(who, how) => drop(decide(&devices[*who], *how, step)),
         }
         told.look(world);
     }
@@ -146,17 +143,8 @@ fn heal(world: &World, devices: &[Device], told: &mut Told) {
         for (who, device) in devices.iter().enumerate() {
             drop(device.try_sync());
             told.look(world);
-            while round > 0 && !device.conflicts().is_empty() {
-                let before = device.conflicts().len();
-                decide(
-                    device,
-                    u8::try_from((round + who) % 3).unwrap_or(0),
-                    1_000 + round,
-                );
-                if device.conflicts().len() == before {
-                    break;
-                }
-            }
+            let how = u8::try_from((round + who) % 3).unwrap_or(0);
+            while round > 0 && decide(device, how, 1_000 + round) {}
         }
     }
     for device in devices {

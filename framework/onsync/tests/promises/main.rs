@@ -11,6 +11,7 @@ mod bad_answers;
 mod bins;
 mod conflict_keys;
 mod conflicts;
+mod conflicts_revisited;
 mod contexts;
 mod convergence;
 mod delete_rules;

@@ -1,7 +1,7 @@
 //! Random histories that are the same in every run: an ordinary run draws them from a fixed seed. A campaign draws others, as many as asked for:
 //!
 //! ```text
-//! ONSYNC_CASES=5000 ONSYNC_SEED=random cargo nextest run -p onsync -E 'test(any_history)'
+//! ONSYNC_TIMES=50 ONSYNC_SEED=random cargo nextest run -p onsync -E 'test(any_history)'
 //! ```
 //!
 //! A history that fails is shrunk, printed with its seed, and belongs in the test, as an example that failed once.
@@ -25,13 +25,14 @@ fn seed() -> u64 {
     }
 }
 
-/// How many histories: `ONSYNC_CASES`, or what the test runs ordinarily.
+/// How many histories: what the test runs ordinarily, `ONSYNC_TIMES` as many.
 fn cases(ordinary: u32) -> u32 {
-    match std::env::var("ONSYNC_CASES") {
+    match std::env::var("ONSYNC_TIMES") {
         Err(_) => ordinary,
         Ok(number) => number
             .parse()
-            .unwrap_or_else(|_| panic!("ONSYNC_CASES: wanted a number, found `{number}`")),
+            .map(|times: u32| ordinary.saturating_mul(times))
+            .unwrap_or_else(|_| panic!("ONSYNC_TIMES: wanted a number, found `{number}`")),
     }
 }
 
