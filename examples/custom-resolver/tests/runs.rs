@@ -35,8 +35,41 @@ fn it_shows_what_its_page_says() {
 fn its_command_knows_the_resolver() {
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/onsync.toml");
     let (output, said) = run(&["check", "--config", config]);
-    assert!(!said.contains("unknown_plugin"), "{said}");
-    assert_ne!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no mistakes found"), "{said}");
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}
+
+/// A name that nobody registered is found by `check`, which says what there is.
+#[test]
+fn its_command_refuses_a_resolver_that_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("onsync.toml");
+    let text = include_str!("../onsync.toml").replace("later-due-date", "later-due-dat");
+    std::fs::write(&config, text).unwrap();
+    let (output, said) = run(&["check", "--config", config.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for part in [
+        "onsync.toml:5",
+        "entities.Task.resolver",
+        "later-due-dat",
+        "available: ",
+        "later-due-date",
+        "merge-attributes",
+    ] {
+        assert!(said.contains(part), "{part} in\n{said}");
+    }
+}
+
+/// So is an entity that the resolver cannot work for.
+#[test]
+fn its_command_refuses_an_entity_without_what_the_resolver_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("onsync.toml");
+    let text = include_str!("../onsync.toml").replace("due = \"date\"", "end = \"date\"");
+    std::fs::write(&config, text).unwrap();
+    let (output, said) = run(&["check", "--config", config.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("onsync.toml:5") && said.contains("due"), "{said}");
 }
 
 #[tokio::test]

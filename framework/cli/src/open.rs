@@ -75,7 +75,7 @@ pub(crate) fn store(
     })
 }
 
-/// Patterns and adapters a configuration names must be there.
+/// Patterns, resolvers and adapters a configuration names must be there.
 pub(crate) fn names_are_known(config: &Config, registries: &Registries) -> std::result::Result<(), Failure> {
     config.refuse_later_keys().map_err(Failure::usage)?;
     for entity in config.schema.entities.iter().filter(|entity| !entity.local) {
@@ -84,6 +84,7 @@ pub(crate) fn names_are_known(config: &Config, registries: &Registries) -> std::
             .look_up(&registries.patterns, &entity.pattern, &path)
             .map_err(Failure::usage)?;
     }
+    registries.check_resolvers(config).map_err(Failure::usage)?;
     let kinds = [
         config
             .look_up(&registries.stores, &config.store.kind, &["store", "kind"])

@@ -118,6 +118,14 @@ impl Registries {
         named(config, &self.network_monitors).map(drop)
     }
 
+    /// Checks that the conflict resolvers a configuration names are registered, and that each can work for its entity.
+    ///
+    /// # Errors
+    /// `unknown_plugin`, and what a resolver says that its entity lacks, with the place of the key.
+    pub fn check_resolvers(&self, config: &Config) -> Result<()> {
+        resolvers(config, self).map(drop)
+    }
+
     /// Adds a network monitor.
     ///
     /// # Errors

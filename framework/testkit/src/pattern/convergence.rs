@@ -382,3 +382,31 @@ pub async fn every_edit_is_applied_in_the_bin_or_held_after_any_history(
     }
     Ok(())
 }
+
+/// Open conflicts are a legal end; once they are decided, one way or the other, everybody ends equal.
+pub async fn open_conflicts_are_resolved_and_all_end_equal_after_any_history(
+    pattern: &dyn SyncPattern,
+) -> CaseResult {
+    for history in 0..HISTORIES {
+        let mut world = World::new(pattern);
+        let mut dice = Dice::new(history);
+        live(&mut world, &mut dice);
+        world.settle_down();
+        for _ in 0..10 {
+            for device in &mut world.devices {
+                for id in device.open_conflicts() {
+                    // Whoever insists goes on insisting: what is sent again must get through.
+                    device.resolve(id, (i64::try_from(history).unwrap_or_default() + id) % 2 == 0);
+                }
+            }
+            world.settle_down();
+        }
+        let open = world
+            .devices
+            .iter()
+            .any(|device| !device.open_conflicts().is_empty());
+        check!(!open, "history {history}: conflicts come back for ever");
+        world.check_equal(history)?;
+    }
+    Ok(())
+}

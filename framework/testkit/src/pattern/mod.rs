@@ -74,6 +74,7 @@ macro_rules! __pattern_cases {
                 what_is_only_sent_arrives_once
                 devices_and_server_end_equal_after_any_history
                 every_edit_is_applied_in_the_bin_or_held_after_any_history
+                open_conflicts_are_resolved_and_all_end_equal_after_any_history
             }
         }
     };

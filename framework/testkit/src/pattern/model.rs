@@ -316,6 +316,30 @@ impl Device {
         self.conflicts.insert(id, theirs);
     }
 
+    /// The records with open conflicts.
+    pub(crate) fn open_conflicts(&self) -> Vec<i64> {
+        self.conflicts.keys().copied().collect()
+    }
+
+    /// A person decides: mine is sent again based on theirs, or theirs is taken and mine is in the bin.
+    pub(crate) fn resolve(&mut self, id: i64, keep_mine: bool) {
+        let Some(theirs) = self
+            .conflicts
+            .get(&id)
+            .cloned()
+            .filter(|_| !self.is_in_flight(id))
+        else {
+            return;
+        };
+        if keep_mine {
+            let mine = self.visible.get(&id).cloned();
+            self.rebase(id, theirs, mine);
+        } else {
+            self.throw_away(&self.state(id));
+            self.take(id, theirs);
+        }
+    }
+
     fn rebase(&mut self, id: i64, base: Option<Row>, visible: Option<Row>) {
         if self.conflicts.remove(&id).is_some() {
             self.held.remove(&id);

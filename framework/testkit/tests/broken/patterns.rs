@@ -1,7 +1,7 @@
 //! Patterns with one planted fault each.
 
 use crate::refused;
-use onsync_core::mutation::{ConflictKind, Mutation, MutationKind, Outcome};
+use onsync_core::mutation::{BinReason, ConflictKind, Mutation, MutationKind, Outcome};
 use onsync_core::page::PageKind;
 use onsync_core::pattern::{
     Action, Change, Direction, DirtyRecord, Incoming, Progress, Selection, ServerView, Settlement,
@@ -21,6 +21,18 @@ enum Fault {
     SkipsAChangeRightBehindTheCheckpoint,
     TakesGoneForApplied,
     IsInConflictWithItself,
+    FindsAConflictInEveryResolution,
+    SendsOnlyAndThrowsAwayWhatWasSent,
+    SendsOnlyAndForgetsWhatWasRefused,
+}
+
+impl Fault {
+    fn sends_only(self) -> bool {
+        matches!(
+            self,
+            Self::SendsOnlyAndThrowsAwayWhatWasSent | Self::SendsOnlyAndForgetsWhatWasRefused
+        )
+    }
 }
 
 struct Broken {
@@ -34,7 +46,10 @@ impl SyncPattern for Broken {
     }
 
     fn direction(&self) -> Direction {
-        Direction::ReadWrite
+        match self.fault.sends_only() {
+            true => Direction::SendOnly,
+            false => Direction::ReadWrite,
+        }
     }
 
     fn request(&self, dirty: &DirtyRecord<'_>) -> Option<Change> {
@@ -62,6 +77,13 @@ impl SyncPattern for Broken {
         match (self.fault, outcome) {
             (Fault::AcknowledgesRejections, Outcome::Rejected(_)) => Settlement::Acknowledge,
             (Fault::TakesGoneForApplied, Outcome::Gone) => Settlement::Acknowledge,
+            (Fault::SendsOnlyAndThrowsAwayWhatWasSent, Outcome::Applied { .. }) => {
+                Settlement::Discard(BinReason::Overwritten)
+            }
+            (Fault::FindsAConflictInEveryResolution, Outcome::Conflict { kind, .. }) => {
+                Settlement::Conflict(*kind)
+            }
+            (Fault::SendsOnlyAndForgetsWhatWasRefused, Outcome::Rejected(_)) => Settlement::Forget,
             _ => LastPushWins.settle(dirty, outcome),
         }
     }
@@ -80,6 +102,9 @@ impl SyncPattern for Broken {
     fn decide(&self, view: &ServerView<'_>, mutation: &Mutation) -> Verdict {
         match (self.fault, mutation.kind, view.current) {
             (Fault::RevivesDeletedRecords, MutationKind::Update, None) => Verdict::Insert,
+            (Fault::FindsAConflictInEveryResolution, MutationKind::Update, Some(_)) => {
+                Verdict::Conflict(ConflictKind::UpdateUpdate)
+            }
             _ => LastPushWins.decide(view, mutation),
         }
     }
@@ -172,5 +197,32 @@ fn a_pattern_that_is_in_conflict_with_itself() {
             "plan_finds_no_conflict_in_identical_content",
             "plan_finds_no_conflict_with_an_own_echo",
         ],
+    );
+}
+
+#[test]
+fn a_pattern_that_finds_a_conflict_in_every_resolution() {
+    check(
+        Fault::FindsAConflictInEveryResolution,
+        &[
+            "decide_finds_no_conflict_with_the_version_it_is_based_on",
+            "open_conflicts_are_resolved_and_all_end_equal_after_any_history",
+        ],
+    );
+}
+
+#[test]
+fn a_pattern_that_sends_only_and_throws_away_what_was_sent() {
+    check(
+        Fault::SendsOnlyAndThrowsAwayWhatWasSent,
+        &["what_is_only_sent_arrives_once"],
+    );
+}
+
+#[test]
+fn a_pattern_that_sends_only_and_forgets_what_was_refused() {
+    check(
+        Fault::SendsOnlyAndForgetsWhatWasRefused,
+        &["settle_of_rejected_is_listed_or_in_the_bin"],
     );
 }
