@@ -303,8 +303,12 @@ impl Syncer {
     /// Those of the store.
     pub async fn pending(&self) -> Result<Pending> {
         let mut tx = self.store.begin(Access::Read).await?;
-        let mut pending = Pending::default();
-        pending.conflicts = tx.area_count(areas::CONFLICT).await?;
+        let mut pending = Pending {
+            rejected: tx.area_count(areas::REJECTED).await?,
+            conflicts: tx.area_count(areas::CONFLICT).await?,
+            unknown: tx.area_count(areas::UNKNOWN).await?,
+            ..Pending::default()
+        };
         for entity in self.schema.entities.iter().filter(|entity| !entity.local) {
             let waiting = tx.count_waiting(entity).await?;
             pending.waiting += waiting;
@@ -313,8 +317,6 @@ impl Syncer {
                 pending.conflicts = pending.conflicts.saturating_sub(over);
             }
         }
-        pending.rejected = tx.area_count(areas::REJECTED).await?;
-        pending.unknown = tx.area_count(areas::UNKNOWN).await?;
         Ok(pending)
     }
 
