@@ -1,11 +1,10 @@
 //! Processes that play a server or a device: this program, started again with a role in its environment.
 
-use crate::place::{Device, schema};
+use crate::place::{self, Device, schema};
 use onsync_core::handler::Event;
 use onsync_core::pattern::SyncPattern;
 use onsync_core::registry::Registry;
 use onsync_http_server::HttpServerOptions;
-use onsync_pattern_read_write_last_write_wins::LastWriteWins;
 use onsync_server::{NoAuthentication, Server, StaticTokens};
 use onsync_sqlite_server_store::{SqliteServerStore, SqliteServerStoreOptions};
 use serde_json::{Value as Json, json};
@@ -51,15 +50,15 @@ fn serve(role: &Json) {
         .unwrap();
     runtime.block_on(async {
         let mut patterns: Registry<Arc<dyn SyncPattern>> = Registry::new("pattern");
-        patterns
-            .register("read-write-last-write-wins", Arc::new(LastWriteWins))
-            .unwrap();
+        for pattern in place::patterns() {
+            patterns.register(pattern.name(), pattern).unwrap();
+        }
         let path = role["path"].as_str().unwrap();
         let mut options = SqliteServerStoreOptions::new(path);
         options.max_bytes = role["max_bytes"].as_u64();
         let store = Arc::new(SqliteServerStore::new(options));
         let builder = Server::builder()
-            .schema(schema(&role["ids"]))
+            .schema(schema(role))
             .patterns(patterns)
             .store(store);
         let builder = match role["token"].as_str() {
@@ -175,6 +174,11 @@ impl ServerProcess {
     /// Serves the database, which may not grow beyond so many bytes.
     pub(crate) fn bounded(path: &Path, max_bytes: u64) -> Self {
         Self::of_role(&json!({ "role": "server", "path": path, "ids": "client", "max_bytes": max_bytes }))
+    }
+
+    /// Serves the database with every entity of this pattern.
+    pub(crate) fn of_pattern(path: &Path, ids: &str, pattern: &str) -> Self {
+        Self::of_role(&json!({ "role": "server", "path": path, "ids": ids, "pattern": pattern }))
     }
 
     fn of_role(role: &Json) -> Self {

@@ -1,7 +1,7 @@
 //! Processes killed at any moment: devices (scenarios 3, 6 and 29) and servers (scenario 9).
 
 use crate::children::{DeviceProcess, ServerProcess};
-use crate::place::{self, Chance, Device, Place, effects_of, settings};
+use crate::place::{self, Chance, DETECTION, Device, FAMILY, LWW, Place, effects_of, settings};
 use crate::proxy::Proxy;
 use serde_json::{Value as Json, json};
 use std::time::{Duration, Instant};
@@ -85,12 +85,15 @@ fn slow_devices_killed_two_hundred_times_end_equal() {
 }
 
 /// Pushes of mixed edits, each to a server that is killed meanwhile.
-fn kill_servers(wanted: u32) {
+fn kill_servers(wanted: u32, pattern: &str) {
     let mut chance = Chance(u64::from(wanted) + 1);
     let place = Place::new(place::RECORDS * (i64::from(wanted) + 1), 20);
-    let mut server = ServerProcess::start(&place.server(), "server", None);
+    let serve = || ServerProcess::of_pattern(&place.server(), "server", pattern);
+    let mut server = serve();
     let proxy = Proxy::to(&server.address);
-    let device = Device::of_role(&device(&place, "device.sqlite", &proxy.url()));
+    let mut settings = device(&place, "device.sqlite", &proxy.url());
+    settings["pattern"] = json!(pattern);
+    let device = Device::of_role(&settings);
     device.sync();
     device.edit("0").unwrap();
     let began = Instant::now();
@@ -108,7 +111,7 @@ fn kill_servers(wanted: u32) {
         broken += u32::from(failed);
         let applied = place.effects().contains_key(&format!("part {series}.5"));
         landed += u32::from(failed && applied);
-        server = ServerProcess::start(&place.server(), "server", None);
+        server = serve();
         proxy.lead_to(&server.address);
         // Now and then two or three pushes in a row are broken off.
         if series % 3 != 0 {
@@ -126,10 +129,20 @@ fn kill_servers(wanted: u32) {
 
 #[test]
 fn servers_killed_during_pushes_apply_each_edit_once() {
-    kill_servers(25);
+    kill_servers(25, LWW);
+}
+
+#[test]
+fn servers_killed_during_pushes_with_conflict_detection_apply_each_edit_once() {
+    kill_servers(12, DETECTION);
+}
+
+#[test]
+fn servers_killed_during_pushes_of_families_apply_each_edit_once() {
+    kill_servers(12, FAMILY);
 }
 
 #[test]
 fn slow_servers_killed_two_hundred_times_apply_each_edit_once() {
-    kill_servers(200);
+    kill_servers(200, LWW);
 }

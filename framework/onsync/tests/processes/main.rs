@@ -9,7 +9,9 @@
 )]
 
 mod children;
+mod contested;
 mod damaged;
+mod families;
 mod frozen;
 mod full;
 mod killed;

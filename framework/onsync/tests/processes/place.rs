@@ -1,14 +1,17 @@
 //! A folder with a served database and devices' stores, read with plain SQL.
 
-use onsync_core::handler::Summary;
+use onsync_core::handler::{Summary, SyncDirection};
+use onsync_core::pattern::SyncPattern;
 use onsync_core::portable_async;
-use onsync_core::schema::{Attribute, EntitySchema, Ids, OnDelete, Relation, Schema};
+use onsync_core::schema::{Attribute, EntitySchema, Ids, OnDelete, OnPendingConflicts, Relation, Schema};
 use onsync_core::transport::{Credentials, CredentialsProvider};
 use onsync_core::{Error, ErrorKind, Fields, Key, Result, ValueType};
 use onsync_engine::config::ContextSettings;
 use onsync_engine::{App, OnSyncBuilder};
 use onsync_http_transport::{HttpTransport, HttpTransportOptions};
+use onsync_pattern_read_write_conflict_detection::ConflictDetection;
 use onsync_pattern_read_write_last_write_wins::LastWriteWins;
+use onsync_pattern_read_write_one_to_many::OneToMany;
 use onsync_sqlite_store::rusqlite::{self, Connection, types::Value as Sql};
 use onsync_sqlite_store::{SqliteStore, SqliteStoreOptions};
 use serde_json::{Value as Json, json};
@@ -18,14 +21,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-const LWW: &str = "read-write-last-write-wins";
+pub(crate) const LWW: &str = "read-write-last-write-wins";
+pub(crate) const DETECTION: &str = "read-write-conflict-detection";
+pub(crate) const FAMILY: &str = "read-write-one-to-many";
 
 /// A context that is asked for again right after its end counts as a loop, so they are taken in turn.
 const CONTEXTS: usize = 512;
 
-/// `Item(id, name, note, amount)`, and `Part(id, item_id, name)` that refers to it; keys come from devices or from the server.
-pub(crate) fn schema(ids: &Json) -> Schema {
-    let ids = if ids == "server" { Ids::Server } else { Ids::Client };
+/// The patterns a role may name.
+pub(crate) fn patterns() -> [Arc<dyn SyncPattern>; 3] {
+    [
+        Arc::new(LastWriteWins),
+        Arc::new(ConflictDetection),
+        Arc::new(OneToMany),
+    ]
+}
+
+/// `Item(id, name, note, amount)`, `Part(id, item_id, name)` that refers to it, and for families `Screw(id, part_id, name)` that refers to a part;
+/// keys come from devices or from the server (`ids`), and the `pattern` is last-write-wins where none is named.
+pub(crate) fn schema(role: &Json) -> Schema {
+    let ids = if role["ids"] == "server" {
+        Ids::Server
+    } else {
+        Ids::Client
+    };
+    let pattern = role["pattern"].as_str().unwrap_or(LWW);
     let entity = |name: &str, attributes: &[(&str, ValueType)]| {
         let attributes = attributes
             .iter()
@@ -33,7 +53,8 @@ pub(crate) fn schema(ids: &Json) -> Schema {
             .collect();
         EntitySchema {
             ids,
-            ..EntitySchema::new(name, LWW, &["id"], attributes)
+            on_pending_conflicts: OnPendingConflicts::Continue,
+            ..EntitySchema::new(name, pattern, &["id"], attributes)
         }
     };
     let (integer, text) = (ValueType::Integer, ValueType::Text);
@@ -44,16 +65,23 @@ pub(crate) fn schema(ids: &Json) -> Schema {
         ("amount", integer),
     ];
     let part = [("id", integer), ("item_id", integer), ("name", text)];
-    Schema {
+    let screw = [("id", integer), ("part_id", integer), ("name", text)];
+    let relation = |child: &str, attribute: &str, parent: &str| Relation {
+        name: parent.to_lowercase(),
+        child: child.into(),
+        attribute: attribute.into(),
+        parent: parent.into(),
+        on_delete: OnDelete::Restrict,
+    };
+    let mut schema = Schema {
         entities: vec![entity("Item", &item), entity("Part", &part)],
-        relations: vec![Relation {
-            name: "item".into(),
-            child: "Part".into(),
-            attribute: "item_id".into(),
-            parent: "Item".into(),
-            on_delete: OnDelete::Restrict,
-        }],
+        relations: vec![relation("Part", "item_id", "Item")],
+    };
+    if pattern == FAMILY {
+        schema.entities.push(entity("Screw", &screw));
+        schema.relations.push(relation("Screw", "part_id", "Part"));
     }
+    schema
 }
 
 /// What somebody else's database looks like: its own triggers keep a log of every effect on it.
@@ -61,6 +89,7 @@ const DDL: &str = "
     PRAGMA journal_mode = WAL;
     CREATE TABLE Item (id INTEGER PRIMARY KEY, name TEXT, note TEXT, amount INTEGER);
     CREATE TABLE Part (id INTEGER PRIMARY KEY, item_id INTEGER, name TEXT);
+    CREATE TABLE Screw (id INTEGER PRIMARY KEY, part_id INTEGER, name TEXT);
     CREATE TABLE effect (what TEXT NOT NULL);
     CREATE TRIGGER item_made AFTER INSERT ON Item BEGIN INSERT INTO effect VALUES ('made ' || NEW.name); END;
     CREATE TRIGGER item_changed AFTER UPDATE ON Item BEGIN
@@ -70,6 +99,7 @@ const DDL: &str = "
     END;
     CREATE TRIGGER item_gone AFTER DELETE ON Item BEGIN INSERT INTO effect VALUES ('gone ' || OLD.id); END;
     CREATE TRIGGER part_made AFTER INSERT ON Part BEGIN INSERT INTO effect VALUES ('part ' || NEW.name); END;
+    CREATE TRIGGER screw_made AFTER INSERT ON Screw BEGIN INSERT INTO effect VALUES ('screw ' || NEW.name); END;
 ";
 
 /// A folder with the served database in it.
@@ -200,7 +230,7 @@ impl CredentialsProvider for Token {
 }
 
 impl Device {
-    /// Opens a device: `path`, `url`, `ids`, and if wanted `page_rows`, `max_bytes`, `token`, `time_out_ms`.
+    /// Opens a device: `path`, `url`, `ids`, and if wanted `pattern`, `page_rows`, `max_bytes`, `token`, `time_out_ms`.
     pub(crate) fn of_role(role: &Json) -> Self {
         Self::try_of_role(role).unwrap()
     }
@@ -213,7 +243,10 @@ impl Device {
         if let Some(millis) = role["time_out_ms"].as_u64() {
             transport.time_out = Duration::from_millis(millis);
         }
-        let mut builder = OnSyncBuilder::by_hand(schema(&role["ids"]))?.pattern(LastWriteWins)?;
+        let mut builder = OnSyncBuilder::by_hand(schema(role))?
+            .pattern(LastWriteWins)?
+            .pattern(ConflictDetection)?
+            .pattern(OneToMany)?;
         let config = builder.config_mut();
         config.retry.enabled = false;
         if let Some(millis) = role["time_out_ms"].as_u64() {
@@ -226,6 +259,11 @@ impl Device {
             let everything = ContextSettings::default();
             config.contexts.insert(format!("Test{context}"), everything);
         }
+        let fetches = ContextSettings {
+            direction: SyncDirection::Pull,
+            ..ContextSettings::default()
+        };
+        config.contexts.insert("Fetch".to_owned(), fetches);
         if let Some(token) = role["token"].as_str() {
             builder = builder.credentials(Arc::new(Token(token.to_owned())));
         }
@@ -301,7 +339,7 @@ impl Device {
 }
 
 /// Runs a future to its end on this thread.
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(future)
 }

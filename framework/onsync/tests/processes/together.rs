@@ -1,7 +1,7 @@
 //! Several processes at once: on one device's store (scenario 27), and as servers of one database (scenario 35).
 
 use crate::children::{DeviceProcess, ServerProcess};
-use crate::place::{Device, Place, contents, effects_of, settings};
+use crate::place::{Device, FAMILY, LWW, Place, contents, effects_of, settings};
 use onsync_core::{Fields, Key};
 use serde_json::json;
 use std::io::{Read as _, Write as _};
@@ -56,10 +56,23 @@ fn three_processes_on_one_store_have_one_effect_per_edit() {
 
 #[test]
 fn two_servers_merge_edits_of_one_instant() {
+    merge_edits_of_one_instant(LWW);
+}
+
+#[test]
+fn two_servers_merge_edits_of_one_family_in_one_instant() {
+    merge_edits_of_one_instant(FAMILY);
+}
+
+fn merge_edits_of_one_instant(pattern: &str) {
     let place = Place::new(10, 5);
-    let servers = [0; 2].map(|_| ServerProcess::start(&place.server(), "client", None));
+    let servers = [0; 2].map(|_| ServerProcess::of_pattern(&place.server(), "client", pattern));
     let stores = ["one.sqlite", "two.sqlite"].map(|name| place.path(name));
-    let devices = [0, 1].map(|at| Device::of_role(&settings(&stores[at], &servers[at].url())));
+    let devices = [0, 1].map(|at| {
+        let mut settings = settings(&stores[at], &servers[at].url());
+        settings["pattern"] = json!(pattern);
+        Device::of_role(&settings)
+    });
     for device in &devices {
         device.sync();
     }

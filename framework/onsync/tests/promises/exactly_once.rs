@@ -13,7 +13,7 @@ crate::scenarios! {
 mod run {
     use crate::world::*;
     use onsync_core::handler::SyncDirection;
-    use onsync_core::schema::Ids;
+    use onsync_core::schema::{EntitySchema, Ids};
     use onsync_core::{Fields, Key};
     use onsync_testkit::fakes::Fate;
     use std::time::Duration;
@@ -24,41 +24,49 @@ mod run {
 
     /// Scenario 8: insert, update, delete × answer lost before or after the commit × retried up to five times.
     pub(super) fn every_fate_of_every_mutation_has_one_effect(kind: Kind) {
-        for ids in [Ids::Client, Ids::Server] {
-            for fate in [
-                Fate::DropRequest,
-                Fate::DropAnswer,
-                Fate::Duplicate,
-                Fate::TruncateAfter(1),
-                Fate::TruncateAfter(2),
-            ] {
-                for times in [1, 5] {
-                    let mut world = World::new(kind, one(item(LWW, ids)));
-                    world.fill(3);
-                    let device = world.device();
-                    device.sync();
-                    let created = match ids {
-                        Ids::Client => fields(50, "made", 1),
-                        Ids::Server => Fields::new().with("name", "made").with("amount", 1i64),
-                    };
-                    device.create("Item", &created);
-                    device.update("Item", 1i64, &name("changed"));
-                    device.delete("Item", 2i64);
-                    for _ in 0..times {
-                        device.lossy.script([fate]);
-                        let _ = device.try_sync();
+        for pattern in [LWW, DETECTION, FAMILY] {
+            for ids in [Ids::Client, Ids::Server] {
+                for fate in [
+                    Fate::DropRequest,
+                    Fate::DropAnswer,
+                    Fate::Duplicate,
+                    Fate::TruncateAfter(1),
+                    Fate::TruncateAfter(2),
+                ] {
+                    for times in [1, 5] {
+                        one_effect(kind, item(pattern, ids), fate, times);
                     }
-                    device.sync();
-                    device.sync();
-                    let there = world.contents("Item");
-                    assert_eq!(there.len(), 3, "{ids:?} {fate:?} × {times}: {there:?}");
-                    assert_eq!(there[&Key::one(1i64)][1], "changed".into());
-                    assert_eq!(there.values().filter(|row| row[1] == "made".into()).count(), 1);
-                    assert_eq!(device.overlays("Item"), [], "{ids:?} {fate:?} × {times}");
-                    assert_eq!(device.contents("Item").len(), 3);
                 }
             }
         }
+    }
+
+    fn one_effect(kind: Kind, entity: EntitySchema, fate: Fate, times: usize) {
+        let label = format!("{} {:?} {fate:?} × {times}", entity.pattern, entity.ids);
+        let created = match entity.ids {
+            Ids::Client => fields(50, "made", 1),
+            Ids::Server => Fields::new().with("name", "made").with("amount", 1i64),
+        };
+        let mut world = World::new(kind, one(entity));
+        world.fill(3);
+        let device = world.device();
+        device.sync();
+        device.create("Item", &created);
+        device.update("Item", 1i64, &name("changed"));
+        device.delete("Item", 2i64);
+        for _ in 0..times {
+            device.lossy.script([fate]);
+            let _ = device.try_sync();
+        }
+        device.sync();
+        device.sync();
+        let there = world.contents("Item");
+        assert_eq!(there.len(), 3, "{label}: {there:?}");
+        assert_eq!(there[&Key::one(1i64)][1], "changed".into(), "{label}");
+        assert_eq!(there.values().filter(|row| row[1] == "made".into()).count(), 1);
+        assert_eq!(device.conflicts(), [], "{label}: a conflict with oneself");
+        assert_eq!(device.overlays("Item"), [], "{label}");
+        assert_eq!(device.contents("Item").len(), 3, "{label}");
     }
 
     /// The case behind decision 0004.

@@ -35,6 +35,7 @@ mod pulls;
 mod redaction;
 mod resolvers;
 mod seeds;
+mod server_dies;
 mod users;
 mod world;
 

@@ -191,7 +191,7 @@ impl World {
             }
         };
         let schema = Arc::new(schema);
-        let server = runtime.run(serve(&schema, store)).unwrap();
+        let server = runtime.run(serve(&schema, store)).unwrap().unwrap();
         if let Database::Memory(store) = &database {
             for relation in foreign {
                 let foreign_key = ForeignKey {
@@ -451,7 +451,7 @@ impl World {
     }
 }
 
-async fn serve(schema: &Arc<Schema>, store: Arc<dyn ServerStore>) -> Server {
+pub(crate) async fn serve(schema: &Arc<Schema>, store: Arc<dyn ServerStore>) -> onsync_core::Result<Server> {
     Server::builder()
         .schema((**schema).clone())
         .patterns(patterns())
@@ -459,7 +459,6 @@ async fn serve(schema: &Arc<Schema>, store: Arc<dyn ServerStore>) -> Server {
         .authenticator(onsync_server::NoAuthentication)
         .build()
         .await
-        .unwrap()
 }
 
 /// The fields of an `Item`.
