@@ -5,6 +5,7 @@
 use crate::status::Status;
 use onsync_core::handler::Phase;
 use onsync_core::network::OfflineReason;
+use onsync_core::value::Timestamp;
 
 /// One thing worth saying about how syncing stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,7 @@ impl StatusMessage {
         "sync_failed",
         "sync_failed_next_try",
         "up_to_date",
+        "not_all_fetched",
         "not_synced_yet",
         "stalled",
         "waiting",
@@ -38,6 +40,15 @@ impl StatusMessage {
         "unknown",
         "not_on_metered",
     ];
+}
+
+/// A time as people read it: to the second.
+fn second(at: Timestamp) -> String {
+    let exact = at.to_string();
+    match exact.split_once('.') {
+        Some((second, _)) => format!("{second}Z"),
+        None => exact,
+    }
 }
 
 fn message(key: &'static str, text: impl Into<String>) -> StatusMessage {
@@ -52,7 +63,7 @@ impl Status {
     pub fn messages(&self) -> Vec<StatusMessage> {
         let mut messages = vec![self.headline()];
         if let Some(since) = self.stalled_since {
-            messages.push(message("stalled", format!("no progress since {since}")));
+            messages.push(message("stalled", format!("no progress since {}", second(since))));
         }
         for (key, number, one, many) in [
             ("waiting", self.waiting, "1 change waiting", "changes waiting"),
@@ -133,9 +144,17 @@ impl Status {
                 None => message(key, format!("{lead}: {}", error.message)),
             };
         }
-        match self.up_to_date_as_of {
-            Some(at) => message("up_to_date", format!("up to date as of {at}")),
-            None => message("not_synced_yet", "not synced yet"),
+        match (self.up_to_date_as_of, self.completed_at.values().max()) {
+            (Some(at), _) => message("up_to_date", format!("up to date as of {}", second(at))),
+            // A run that only sends, or fetches some entities: done, and yet nothing is known of the rest.
+            (None, Some(at)) => message(
+                "not_all_fetched",
+                format!(
+                    "last sync at {}; not everything the server has was fetched",
+                    second(*at)
+                ),
+            ),
+            (None, None) => message("not_synced_yet", "not synced yet"),
         }
     }
 }
@@ -145,8 +164,7 @@ mod tests {
     use super::*;
     use crate::status::{LastError, RunProgress, RunningStatus};
     use onsync_core::network::NetworkStatus;
-    use onsync_core::value::Timestamp;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::time::Duration;
 
     fn at(minute: i64) -> Timestamp {
@@ -221,6 +239,10 @@ mod tests {
             failed(true, second),
             Status {
                 up_to_date_as_of: Some(at(0)),
+                ..status()
+            },
+            Status {
+                completed_at: BTreeMap::from([("Send".to_owned(), at(0))]),
                 ..status()
             },
             Status {

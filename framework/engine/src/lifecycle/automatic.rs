@@ -133,8 +133,11 @@ impl Lifecycle {
                 self.refresh().await;
                 let commits = self.store.foreign_commits().await.unwrap_or(foreign);
                 let counted = self.hub.status().waiting;
-                if commits != foreign && counted > waiting {
-                    changes.note_edit();
+                if commits != foreign {
+                    self.remember_others().await;
+                    if counted > waiting {
+                        changes.note_edit();
+                    }
                 }
                 (foreign, waiting) = (commits, counted);
                 sleep_until(self.runtime.as_ref(), Some(self.runtime.elapsed() + COUNT_EVERY)).await;

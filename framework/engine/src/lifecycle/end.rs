@@ -56,6 +56,7 @@ impl Lifecycle {
         drop(state);
         if matches!(next, Next::After(_)) {
             metrics::retried();
+            self.state().own.retries = true;
             self.unnoted(Unnoted::Now);
         }
         let wait = match next {
@@ -138,8 +139,9 @@ impl Lifecycle {
                     state.fetched.remove(entity);
                     state.unnoted = Unnoted::Now;
                 }
-                SyncDirection::Push => {}
+                SyncDirection::Push => continue,
             }
+            state.own.fetched.insert(entity.clone());
         }
     }
 

@@ -27,7 +27,7 @@ pub(crate) use triggers::Occasion;
 use crate::config::{ContextSettings, RetrySettings, TriggerSettings};
 use crate::events::{Hub, Own};
 use crate::metrics;
-use crate::sync::{Fence, StepBudget};
+use crate::sync::{Fence, OwnNotes, StepBudget};
 use crate::time::sleep_until;
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
@@ -116,6 +116,8 @@ struct State {
     patience: Patience,
     /// Something to remember over a restart has changed, and must be noted soon or at once.
     unnoted: Unnoted,
+    /// What of it this process has changed.
+    own: OwnNotes,
     /// When notes were last kept.
     noted: Option<Duration>,
 }
@@ -158,6 +160,7 @@ impl Lifecycle {
                 failing_since: None,
                 patience: Patience::default(),
                 unnoted: Unnoted::Nothing,
+                own: OwnNotes::default(),
                 noted: None,
             }),
             bell: Notify::new(),
@@ -213,7 +216,6 @@ impl Lifecycle {
 
     /// Drives the queue until the app is closed.
     pub(crate) async fn drive(self: Arc<Self>) {
-        self.remember().await;
         while !*self.closed.borrow() {
             let turn = self.state().queue.turn(self.runtime.elapsed());
             self.show_queue();

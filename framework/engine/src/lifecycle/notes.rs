@@ -1,6 +1,6 @@
 //! What the lifecycle remembers over a restart, and when it writes that down.
 
-use super::Lifecycle;
+use super::{Lifecycle, State};
 use crate::sync::Notes;
 use onsync_core::value::Timestamp;
 use std::collections::BTreeMap;
@@ -50,30 +50,49 @@ impl Lifecycle {
     }
 
     /// Takes up what was noted before the app was started.
-    pub(super) async fn remember(&self) {
-        let notes = match self.steps.notes().await {
-            Ok(notes) => notes,
-            Err(error) => {
-                tracing::warn!(
-                    code = error.code(),
-                    "what was noted before this start cannot be read"
-                );
-                return;
-            }
-        };
+    pub(crate) async fn remember(&self) {
+        let Some(notes) = self.notes().await else { return };
         let (now, clock) = (self.runtime.elapsed(), self.runtime.now().count());
-        let completed = {
+        {
             let mut state = self.state();
             state.budget.resume(&notes.retries, now, clock);
-            for (name, at) in times(&notes.completed) {
-                state.completed.entry(name).or_insert(at);
-            }
-            for (name, at) in times(&notes.fetched) {
-                state.fetched.entry(name).or_insert(at);
-            }
             let since = notes.waiting_since.and_then(|at| Timestamp::from_count(at).ok());
             state.waiting_since = since.or(state.waiting_since);
-            state.completed.clone()
+        }
+        self.take_up(&notes);
+    }
+
+    /// Takes up what another process on the store has noted meanwhile: what it fetched, and what it sent without fetching.
+    pub(super) async fn remember_others(&self) {
+        if let Some(notes) = self.notes().await {
+            self.take_up(&notes);
+        }
+    }
+
+    async fn notes(&self) -> Option<Notes> {
+        match self.steps.notes().await {
+            Ok(notes) => Some(notes),
+            Err(error) => {
+                tracing::warn!(code = error.code(), "what was noted in the store cannot be read");
+                None
+            }
+        }
+    }
+
+    /// Goes by the notes, but for what this process has changed and not noted yet.
+    fn take_up(&self, notes: &Notes) {
+        let completed = {
+            let mut state = self.state();
+            let State {
+                completed,
+                fetched,
+                own,
+                ..
+            } = &mut *state;
+            completed.extend(times(&notes.completed).filter(|(name, _)| !own.completed.contains(name)));
+            fetched.retain(|name, _| own.fetched.contains(name));
+            fetched.extend(times(&notes.fetched).filter(|(name, _)| !own.fetched.contains(name)));
+            completed.clone()
         };
         self.show_freshness(completed);
     }
@@ -98,7 +117,7 @@ impl Lifecycle {
     /// Writes down what has changed, if it is time to.
     pub(super) async fn keep_notes(&self) {
         let (now, clock) = (self.runtime.elapsed(), self.runtime.now().count());
-        let notes = {
+        let (notes, own) = {
             let mut state = self.state();
             let long_ago = state
                 .noted
@@ -110,16 +129,19 @@ impl Lifecycle {
             }
             state.unnoted = Unnoted::Nothing;
             state.noted = Some(now);
-            Notes {
+            let notes = Notes {
                 retries: state.budget.by_clock(now, clock),
                 completed: counts(&state.completed),
                 fetched: counts(&state.fetched),
                 waiting_since: state.waiting_since.map(Timestamp::count),
-            }
+            };
+            (notes, std::mem::take(&mut state.own))
         };
-        if let Err(error) = self.steps.keep_notes(&notes).await {
+        if let Err(error) = self.steps.keep_notes(&notes, &own).await {
             tracing::debug!(code = error.code(), "notes could not be kept");
-            self.unnoted(Unnoted::Soon);
+            let mut state = self.state();
+            state.own.add(own);
+            state.unnoted = state.unnoted.max(Unnoted::Soon);
         }
     }
 
@@ -129,6 +151,7 @@ impl Lifecycle {
         let mut state = self.state();
         if well {
             state.completed.insert(context.to_owned(), now);
+            state.own.completed.insert(context.to_owned());
             state.failing_since = None;
             state.unnoted = state.unnoted.max(Unnoted::Soon);
         } else {

@@ -1,6 +1,6 @@
 //! What a run is made of, as a seam inside the engine: the real thing is [`Syncer`], tests have their own.
 
-use crate::sync::{Fence, Notes, Pending, ProgressSink, Pulse, Step, Syncer};
+use crate::sync::{Fence, Notes, OwnNotes, Pending, ProgressSink, Pulse, Step, Syncer};
 use onsync_core::handler::Summary;
 use onsync_core::platform::{MaybeSend, MaybeSync};
 use onsync_core::{Result, portable_async};
@@ -15,7 +15,7 @@ pub(crate) trait SyncSteps: MaybeSend + MaybeSync {
     async fn pulse(&self) -> Result<Pulse>;
     async fn beat(&self, fence: Fence) -> Result<()>;
     async fn notes(&self) -> Result<Notes>;
-    async fn keep_notes(&self, notes: &Notes) -> Result<()>;
+    async fn keep_notes(&self, notes: &Notes, own: &OwnNotes) -> Result<()>;
 }
 
 #[portable_async]
@@ -52,7 +52,7 @@ impl SyncSteps for Syncer {
         Syncer::notes(self).await
     }
 
-    async fn keep_notes(&self, notes: &Notes) -> Result<()> {
-        Syncer::keep_notes(self, notes).await
+    async fn keep_notes(&self, notes: &Notes, own: &OwnNotes) -> Result<()> {
+        Syncer::keep_notes(self, notes, own).await
     }
 }

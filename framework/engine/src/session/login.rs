@@ -94,7 +94,7 @@ impl Stage {
         let (store, opened) = self.open(store).await?;
         self.admit(store.inner.as_ref(), user, provider.clone()).await?;
         self.keyring.set(Some(provider));
-        self.start(store, opened, Some(user.to_owned()))
+        self.start(store, opened, Some(user.to_owned())).await
     }
 
     /// Writes the user's claim to a store: at once where it is theirs already, else if the server knows the user.

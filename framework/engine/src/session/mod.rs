@@ -116,7 +116,7 @@ impl Stage {
         match claim::read(store.inner.as_ref()).await? {
             Some(claim) if !claim.signed_in => self.hub.update(|status| status.signed_out = true),
             claim => {
-                let core = self.start(store, opened, claim.map(|claim| claim.user))?;
+                let core = self.start(store, opened, claim.map(|claim| claim.user)).await?;
                 core.lifecycle.happened(Occasion::Start);
             }
         }
@@ -211,8 +211,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Begins a session on an open store.
-    fn start(
+    /// Begins a session on an open store. The status then says how things stand in it.
+    async fn start(
         self: &Arc<Self>,
         store: ObservedStore,
         opened: Opened,
@@ -222,6 +222,10 @@ impl Stage {
         let changes = store.changes.clone();
         let store: Arc<dyn LocalStore> = Arc::new(store);
         let (syncer, lifecycle) = self.lifecycle(store.clone(), user.clone())?;
+        let network = self.hub.status().network;
+        self.hub.update(|status| *status = Status::new(network));
+        lifecycle.remember().await;
+        lifecycle.refresh().await;
         runtime.spawn(Box::pin(lifecycle.clone().drive()));
         runtime.spawn(Box::pin(lifecycle.clone().watch_triggers(changes.edits())));
         runtime.spawn(Box::pin(lifecycle.clone().watch_counts(changes.clone())));
@@ -243,8 +247,6 @@ impl Stage {
             user,
             ended: Arc::new(AtomicBool::new(false)),
         });
-        let network = self.hub.status().network;
-        self.hub.update(|status| *status = Status::new(network));
         self.set_session(Some(core.clone()));
         Ok(core)
     }

@@ -48,7 +48,7 @@ pub use lists::{
     BinEntry, BinFilter, Discarded, DiscardedRecord, Fetched, HeldRecord, RecordRef, RejectedChange,
     RejectedEntry,
 };
-pub(crate) use notes::{Notes, Pulse};
+pub(crate) use notes::{Notes, OwnNotes, Pulse};
 pub use open_conflicts::OpenConflict;
 
 use crate::sync::areas::Areas;

@@ -21,6 +21,7 @@ mod families;
 mod families_random;
 mod families_seen;
 mod families_sent;
+mod freshness;
 mod handlers;
 mod interrupted;
 mod keys;

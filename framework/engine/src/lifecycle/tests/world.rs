@@ -5,7 +5,7 @@ use crate::config::{ContextSettings, RetrySettings, TriggerSettings};
 use crate::events::{Closure, Hub, Subscription};
 use crate::lifecycle::{Lifecycle, Outcome, Parts, SyncHandle, SyncSteps};
 use crate::observed::Changes;
-use crate::sync::{Fence, Notes, Pending, Progress, ProgressSink, Pulse, Step};
+use crate::sync::{Fence, Notes, OwnNotes, Pending, Progress, ProgressSink, Pulse, Step};
 use onsync_core::handler::{Event, OnSync, Parameters, Phase, Selection, Summary, SyncDirection};
 use onsync_core::memory::local::MemoryStore;
 use onsync_core::network::{NetworkMonitor, NetworkNews, NetworkStatus};
@@ -83,8 +83,9 @@ impl SyncSteps for Fake {
         Ok(self.notes.lock().unwrap().clone())
     }
 
-    async fn keep_notes(&self, notes: &Notes) -> Result<()> {
-        *self.notes.lock().unwrap() = notes.clone();
+    async fn keep_notes(&self, notes: &Notes, own: &OwnNotes) -> Result<()> {
+        let mut stored = self.notes.lock().unwrap();
+        *stored = std::mem::take(&mut *stored).with(notes, own);
         Ok(())
     }
 
@@ -242,7 +243,11 @@ impl World {
         })
         .unwrap();
         let changes = Arc::new(Changes::new());
-        shared.spawn(Box::pin(lifecycle.clone().drive()));
+        let driven = lifecycle.clone();
+        shared.spawn(Box::pin(async move {
+            driven.remember().await;
+            driven.drive().await;
+        }));
         shared.spawn(Box::pin(lifecycle.clone().watch_triggers(changes.edits())));
         Self {
             runtime,
