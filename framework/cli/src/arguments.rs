@@ -173,8 +173,18 @@ pub(crate) struct Sync {
     pub(crate) quiet: bool,
 }
 
+const STATUS_EXAMPLES: &str = "\
+With --watch it follows every change of the store, whichever program makes it, until Ctrl-C: on a terminal in place, through a pipe a
+line per change, with --json an object on a line per change. It ends with the code of the last status: 0, or 5.
+
+Examples:
+  onsync status
+  onsync status --watch
+  onsync status --watch --json | jq .waiting";
+
 /// Show what the device's store holds and what waits in it; needs no network
 #[derive(Clone, Debug, Args)]
+#[command(after_help = STATUS_EXAMPLES)]
 pub(crate) struct Status {
     /// Whose store, where `store.path` gives each user one
     #[arg(long, value_name = "USER")]
@@ -182,6 +192,9 @@ pub(crate) struct Status {
     /// List waiting changes, rejections, conflicts and the bin record by record
     #[arg(long)]
     pub(crate) list: bool,
+    /// Show it again at every change, until Ctrl-C
+    #[arg(long, conflicts_with = "list")]
+    pub(crate) watch: bool,
 }
 
 /// Write the names of the configuration as program text: contexts and entities

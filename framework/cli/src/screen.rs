@@ -2,6 +2,7 @@
 
 use crate::arguments::Colour;
 use onsync_core::Error;
+use onsync_core::value::Timestamp;
 use serde_json::{Value, json};
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
@@ -164,6 +165,15 @@ pub(crate) fn number(count: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// `2026-11-22T09:30:00Z`: a time to the second.
+pub(crate) fn second(at: Timestamp) -> String {
+    let exact = at.to_string();
+    match exact.split_once('.') {
+        Some((second, _)) => format!("{second}Z"),
+        None => exact,
+    }
 }
 
 /// `1 record`, `2 records`

@@ -1,12 +1,16 @@
 //! `onsync status`: what the device's store holds and what waits in it, without a network.
 
+mod watch;
+
 use crate::arguments::Status;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::open::{self, NoNetwork};
-use crate::screen::{Screen, counted, number};
+use crate::screen::{Screen, counted, number, second};
 use onsync::core::store::local::Access;
+use onsync::core::value::Timestamp;
 use onsync::{App, BinEntry, Fetched, LocalStore, Registries, RejectedChange, RejectedEntry};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,33 +32,75 @@ struct Report {
     unknown: Vec<RejectedChange>,
     bin: Vec<BinEntry>,
     conflicts: u64,
+    up_to_date_as_of: Option<Timestamp>,
+    waiting_since: Option<Timestamp>,
+    completed: BTreeMap<String, Timestamp>,
+}
+
+impl Report {
+    /// The context that ended well last, and when.
+    fn last(&self) -> Option<(&str, Timestamp)> {
+        let last = self.completed.iter().max_by_key(|(_, at)| **at)?;
+        Some((last.0.as_str(), *last.1))
+    }
 }
 
 /// Runs the command.
 pub(crate) async fn run(screen: Screen, registries: &Registries, path: &Path, flags: &Status) -> Outcome {
     let config = open::device_of(path, flags.user.as_deref())?;
+    if flags.watch {
+        return watch::run(screen, registries, config).await;
+    }
     let file = config.store.path.clone();
-    if config.store.kind == "sqlite" && file.as_deref().is_some_and(|file| !Path::new(file).exists()) {
-        screen.line(format!(
-            "{}: not synced yet; {} makes it",
-            screen.cyan(file.unwrap_or_default()),
-            screen.cyan("onsync sync")
-        ));
-        screen.json(&json!({ "store": config.store.path, "exists": false, "waiting": 0, "rejected": 0, "conflicts": 0 }));
+    if let Some(file) = file.as_deref().filter(|file| !Path::new(file).exists())
+        && config.store.kind == "sqlite"
+    {
+        screen.line(missing(screen, file));
+        screen.json(&missing_json(file));
         return Ok(Exit::Done);
     }
     let store = open::store(&config, registries)?;
     let app = open::app(config, registries, Arc::clone(&store), Some(Arc::new(NoNetwork))).await?;
     open::tell_opened(screen, &app);
     let report = read(&app, store.as_ref()).await?;
-    show(screen, &report, file.as_deref(), flags.list);
+    for line in lines(screen, &report, file.as_deref()) {
+        screen.line(line);
+    }
+    if flags.list {
+        show_lists(screen, &report);
+    } else if !report.rejected.is_empty() || !report.waiting.is_empty() {
+        screen.line(format!("{} lists them", screen.cyan("onsync status --list")));
+    }
+    if !report.rejected.is_empty() || !report.unknown.is_empty() {
+        screen.line(format!(
+            "{} to decide about them",
+            screen.cyan("onsync rejected list")
+        ));
+    }
     let mut value = as_json(&report, file.as_deref());
     if flags.list {
         value["lists"] = lists(&report);
     }
     screen.json(&value);
+    Ok(unresolved(&report))
+}
+
+/// What is said of a store that is not there.
+fn missing(screen: Screen, file: &str) -> String {
+    format!(
+        "{}: not synced yet; {} makes it",
+        screen.cyan(file),
+        screen.cyan("onsync sync")
+    )
+}
+
+fn missing_json(file: &str) -> Value {
+    json!({ "store": file, "exists": false, "waiting": 0, "rejected": 0, "conflicts": 0 })
+}
+
+fn unresolved(report: &Report) -> Exit {
     let unresolved = !report.rejected.is_empty() || report.conflicts > 0 || !report.unknown.is_empty();
-    Ok(if unresolved { Exit::Unresolved } else { Exit::Done })
+    if unresolved { Exit::Unresolved } else { Exit::Done }
 }
 
 async fn read(app: &App, store: &dyn LocalStore) -> Result<Report, Failure> {
@@ -72,6 +118,7 @@ async fn read(app: &App, store: &dyn LocalStore) -> Result<Report, Failure> {
         });
     }
     drop(transaction);
+    let status = app.status();
     let listed = app.rejected(LIST).await?;
     let (unknown, rejected) = listed
         .into_iter()
@@ -82,12 +129,17 @@ async fn read(app: &App, store: &dyn LocalStore) -> Result<Report, Failure> {
         rejected,
         unknown,
         bin: app.bin(LIST).await?,
-        conflicts: app.status().conflicts,
+        conflicts: status.conflicts,
+        up_to_date_as_of: status.up_to_date_as_of,
+        waiting_since: status.waiting_since,
+        completed: status.completed_at,
     })
 }
 
-fn show(screen: Screen, report: &Report, file: Option<&str>, list: bool) {
-    screen.line(format!("store {}", screen.cyan(file.unwrap_or("in memory"))));
+/// The report in lines.
+fn lines(screen: Screen, report: &Report, file: Option<&str>) -> Vec<String> {
+    let mut lines = vec![format!("store {}", screen.cyan(file.unwrap_or("in memory")))];
+    lines.push(freshness(screen, report));
     let width = report
         .entities
         .iter()
@@ -96,7 +148,7 @@ fn show(screen: Screen, report: &Report, file: Option<&str>, list: bool) {
         .unwrap_or_default();
     for entity in &report.entities {
         let state = match entity.fetched {
-            Fetched::Never => screen.yellow("not synced yet"),
+            Fetched::Never => screen.yellow("not fetched yet"),
             Fetched::Partly => screen.yellow("incomplete: the next sync goes on where the last one stopped"),
             Fetched::Complete => screen.green("complete"),
         };
@@ -104,7 +156,7 @@ fn show(screen: Screen, report: &Report, file: Option<&str>, list: bool) {
             0 => String::new(),
             waiting => format!(", {}", screen.yellow(format!("{waiting} waiting"))),
         };
-        screen.line(format!(
+        lines.push(format!(
             "  {:width$}  {:>10}  {state}{waiting}  {}",
             entity.name,
             number(entity.records),
@@ -140,19 +192,25 @@ fn show(screen: Screen, report: &Report, file: Option<&str>, list: bool) {
     ] {
         if count > 0 {
             let text = counted(count, one, many);
-            screen.line(if bad { screen.red(text) } else { text });
+            lines.push(if bad { screen.red(text) } else { text });
         }
     }
-    if list {
-        show_lists(screen, report);
-    } else if !report.rejected.is_empty() || !report.waiting.is_empty() {
-        screen.line(format!("{} lists them", screen.cyan("onsync status --list")));
+    if let Some(since) = report.waiting_since.filter(|_| !report.waiting.is_empty()) {
+        lines.push(format!("none waits since before {}", second(since)));
     }
-    if !report.rejected.is_empty() || !report.unknown.is_empty() {
-        screen.line(format!(
-            "{} to decide about them",
-            screen.cyan("onsync rejected list")
-        ));
+    lines
+}
+
+/// How new everything is.
+fn freshness(screen: Screen, report: &Report) -> String {
+    let last = report.last().map(|(context, at)| match context {
+        "" => format!("last sync of everything at {}", second(at)),
+        context => format!("last sync of {} at {}", screen.cyan(context), second(at)),
+    });
+    match (report.up_to_date_as_of, last) {
+        (Some(at), _) => screen.green(format!("up to date as of {}", second(at))),
+        (None, Some(last)) => format!("{last}; not everything the server has was fetched"),
+        (None, None) => screen.yellow("not synced yet"),
     }
 }
 
@@ -228,6 +286,9 @@ fn as_json(report: &Report, file: Option<&str>) -> Value {
         "conflicts": report.conflicts,
         "may_have_been_applied": report.unknown.len(),
         "bin": report.bin.len(),
+        "up_to_date_as_of": report.up_to_date_as_of.map(second),
+        "waiting_since": report.waiting_since.map(second),
+        "completed_at": report.completed.iter().map(|(context, at)| (context.clone(), second(*at))).collect::<BTreeMap<_, _>>(),
     })
 }
 

@@ -118,7 +118,7 @@ fn nobody_there_at_all() {
     let device = Device::of(&place, &nobody());
     let ran = device.onsync(&["sync", "--json"]).expect(3).json();
     assert_eq!(ran["error"]["kind"], "offline", "{ran}");
-    device.onsync(&["status"]).expect(0).says("not synced yet");
+    device.onsync(&["status"]).expect(0).says("not fetched yet");
 }
 
 #[test]

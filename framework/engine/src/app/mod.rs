@@ -381,6 +381,18 @@ impl App {
         self.inner.stage.hub().status()
     }
 
+    /// Looks at the store now. By itself the status follows what this app does at once, and what other processes on the store do
+    /// within some seconds.
+    ///
+    /// # Errors
+    /// `signed_out`, `app_closed`.
+    pub async fn refresh_status(&self) -> Result<()> {
+        let core = self.core()?;
+        core.lifecycle.refresh().await;
+        core.lifecycle.remember_others().await;
+        Ok(())
+    }
+
     /// Follows the status.
     pub fn watch_status(&self) -> StatusWatch {
         StatusWatch {

@@ -63,7 +63,7 @@ impl Lifecycle {
     }
 
     /// Takes up what another process on the store has noted meanwhile: what it fetched, and what it sent without fetching.
-    pub(super) async fn remember_others(&self) {
+    pub(crate) async fn remember_others(&self) {
         if let Some(notes) = self.notes().await {
             self.take_up(&notes);
         }
