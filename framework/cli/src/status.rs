@@ -196,7 +196,7 @@ fn lines(screen: Screen, report: &Report, file: Option<&str>) -> Vec<String> {
         }
     }
     if let Some(since) = report.waiting_since.filter(|_| !report.waiting.is_empty()) {
-        lines.push(format!("none waits since before {}", second(since)));
+        lines.push(format!("something has been waiting since {}", second(since)));
     }
     lines
 }

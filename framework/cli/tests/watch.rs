@@ -111,7 +111,12 @@ fn every_change_is_an_object_on_a_line() {
     let waits = watch.until_json(|status| status["waiting"] == 1);
     assert!(waits["waiting_since"].is_string(), "{waits}");
     device.onsync(&["sync"]).expect(0);
-    watch.until_json(|status| status["waiting"] == 0);
+    let sent = watch.until_json(|status| status["waiting"] == 0);
+    let newer = |name: &str| sent[name].as_str() >= synced[name].as_str();
+    assert!(
+        newer("up_to_date_as_of") && sent["waiting_since"].is_null(),
+        "{sent}"
+    );
     assert_eq!(watch.interrupt(), 0);
 }
 

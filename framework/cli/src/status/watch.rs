@@ -34,7 +34,8 @@ pub(super) async fn run(screen: Screen, registries: &Registries, config: Config)
     let follow = follow(screen, registries, config, &mut out, &mut exit);
     tokio::select! {
         failed = follow => failed?,
-        () = interrupted() => {}
+        // The terminal has written `^C` where the cursor was.
+        () = interrupted() => if screen.is_terminal() && !screen.is_json() { println!() },
     }
     Ok(exit)
 }

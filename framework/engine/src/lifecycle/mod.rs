@@ -118,6 +118,8 @@ struct State {
     unnoted: Unnoted,
     /// What of it this process has changed.
     own: OwnNotes,
+    /// A run has ended well since the start.
+    ended_well: bool,
     /// When notes were last kept.
     noted: Option<Duration>,
 }
@@ -161,6 +163,7 @@ impl Lifecycle {
                 patience: Patience::default(),
                 unnoted: Unnoted::Nothing,
                 own: OwnNotes::default(),
+                ended_well: false,
                 noted: None,
             }),
             bell: Notify::new(),

@@ -153,7 +153,13 @@ impl Lifecycle {
             state.completed.insert(context.to_owned(), now);
             state.own.completed.insert(context.to_owned());
             state.failing_since = None;
-            state.unnoted = state.unnoted.max(Unnoted::Soon);
+            // The first is written at once: a program that syncs and ends leaves word of it.
+            let when = match state.ended_well {
+                true => Unnoted::Soon,
+                false => Unnoted::Now,
+            };
+            state.ended_well = true;
+            state.unnoted = state.unnoted.max(when);
         } else {
             state.failing_since.get_or_insert(now);
         }
