@@ -9,7 +9,7 @@ use crate::open::{self, NoNetwork};
 use crate::screen::{Screen, counted, second};
 use console::{Term, truncate_str};
 use onsync::config::Config;
-use onsync::{App, ErrorKind, LocalStore, Registries};
+use onsync::{ErrorKind, LocalStore, Registries};
 use serde_json::Value;
 use std::io::Write as _;
 use std::path::Path;
@@ -66,7 +66,9 @@ async fn follow(
     open::tell_opened(screen, &app);
     let mut watch = app.watch_status();
     loop {
+        // Asked for first: what is committed while the rest is read is seen by the next look.
         let commits = store.foreign_commits().await?;
+        app.refresh_status().await?;
         match read(&app, store.as_ref()).await {
             Ok(report) => {
                 let view = View::of(screen, &report, file.as_deref());
@@ -81,18 +83,16 @@ async fn follow(
         }
         tokio::select! {
             next = watch.next() => if next.is_none() { return Ok(()) },
-            changed = changed(&app, store.as_ref(), commits) => changed?,
+            changed = changed(store.as_ref(), commits) => changed?,
         }
     }
 }
 
 /// Waits until another program has committed something.
-async fn changed(app: &App, store: &dyn LocalStore, commits: u64) -> Result<(), Failure> {
+async fn changed(store: &dyn LocalStore, commits: u64) -> Result<(), Failure> {
     loop {
         tokio::time::sleep(LOOK).await;
         if store.foreign_commits().await? != commits {
-            // What that program noted is in the status then too.
-            app.refresh_status().await?;
             return Ok(());
         }
     }

@@ -126,12 +126,14 @@ impl Lifecycle {
     /// Keeps the status' counts right after commits, of this process and of others, until the app is closed.
     pub(crate) async fn watch_counts(self: Arc<Self>, changes: Arc<Changes>) {
         let mut bell = changes.bell();
-        let (mut foreign, mut waiting) = (0, 0);
+        // None before the first look: what was committed since the app was opened is taken for another one's.
+        let (mut foreign, mut waiting) = (None, 0);
         let work = async {
             loop {
                 bell.borrow_and_update();
+                // Asked for first: what is committed while the rest is read is seen the next time.
+                let commits = self.store.foreign_commits().await.ok().or(foreign);
                 self.refresh().await;
-                let commits = self.store.foreign_commits().await.unwrap_or(foreign);
                 let counted = self.hub.status().waiting;
                 if commits != foreign {
                     self.remember_others().await;
@@ -153,7 +155,8 @@ impl Lifecycle {
                     }
                     self.look_for_stall();
                     self.keep_notes().await;
-                    if self.store.foreign_commits().await.is_ok_and(|now| now != foreign) {
+                    let commits = self.store.foreign_commits().await;
+                    if commits.is_ok_and(|now| Some(now) != foreign) {
                         break;
                     }
                 }

@@ -15,7 +15,7 @@ use onsync_core::{Error, ErrorKind};
 use std::time::Duration;
 
 impl Lifecycle {
-    pub(super) fn completed(&self, request: Request, summary: Summary) {
+    pub(super) async fn completed(&self, request: Request, summary: Summary) {
         self.state().queue.reached();
         if summary.requests > 0 {
             self.note(NetworkNews::ServerReached);
@@ -37,6 +37,8 @@ impl Lifecycle {
                 status.last_error = None;
             }
         });
+        // Before whoever waits goes on, and perhaps ends the program.
+        self.keep_notes().await;
         request.end(&Outcome::Completed(summary));
     }
 

@@ -293,7 +293,7 @@ impl Lifecycle {
             .guard
             .ended(&request.what.context, request.asked, request.cause, now);
         match end {
-            End::Done(Ok(summary)) => self.completed(request, summary),
+            End::Done(Ok(summary)) => self.completed(request, summary).await,
             End::Done(Err(error)) => self.failed(request, error),
             End::TimedOut => {
                 let error = Error::transient(
