@@ -24,6 +24,7 @@ pub(crate) async fn run(screen: Screen, registries: &Registries, path: &Path, fl
     } else {
         let config = open::device_config(path)?;
         open::names_are_known(&config, registries)?;
+        registries.check_resolvers(&config).map_err(Failure::usage)?;
         open::store(&config, registries)?;
         check_store(&config)?;
         (config, Vec::new())

@@ -27,7 +27,7 @@ pub(crate) fn device_of(path: &Path, user: Option<&str>) -> std::result::Result<
         (true, None) => {
             return Err(user_error(
                 &config,
-                "each user has a store here; say whose with `--user <id>` (of `sync` and `status`), or name the file by the \
+                "each user has a store here; say whose with `--user <id>`, or name the file by the \
                  environment variable ONSYNC__STORE__PATH",
             ));
         }
@@ -75,7 +75,7 @@ pub(crate) fn store(
     })
 }
 
-/// Patterns, resolvers and adapters a configuration names must be there.
+/// Patterns and adapters a configuration names must be there.
 pub(crate) fn names_are_known(config: &Config, registries: &Registries) -> std::result::Result<(), Failure> {
     config.refuse_later_keys().map_err(Failure::usage)?;
     for entity in config.schema.entities.iter().filter(|entity| !entity.local) {
@@ -84,7 +84,6 @@ pub(crate) fn names_are_known(config: &Config, registries: &Registries) -> std::
             .look_up(&registries.patterns, &entity.pattern, &path)
             .map_err(Failure::usage)?;
     }
-    registries.check_resolvers(config).map_err(Failure::usage)?;
     let kinds = [
         config
             .look_up(&registries.stores, &config.store.kind, &["store", "kind"])

@@ -17,6 +17,9 @@ Examples:
 #[derive(Clone, Debug, Args)]
 #[command(after_help = REJECTED_EXAMPLES)]
 pub(crate) struct Rejected {
+    /// Whose store, where `store.path` gives each user one
+    #[arg(long, global = true, value_name = "USER")]
+    pub(crate) user: Option<String>,
     #[command(subcommand)]
     pub(crate) action: RejectedAction,
 }
@@ -74,6 +77,9 @@ pub(crate) struct Bin {
     /// The server's bin, not the device's; reads onsync.server.toml and opens the database
     #[arg(long, global = true)]
     pub(crate) server: bool,
+    /// Whose store, where `store.path` gives each user one
+    #[arg(long, global = true, conflicts_with = "server", value_name = "USER")]
+    pub(crate) user: Option<String>,
     #[command(subcommand)]
     pub(crate) action: BinAction,
 }
@@ -155,6 +161,9 @@ Examples:
 #[derive(Clone, Debug, Args)]
 #[command(after_help = CONFLICTS_EXAMPLES)]
 pub(crate) struct Conflicts {
+    /// Whose store, where `store.path` gives each user one
+    #[arg(long, global = true, value_name = "USER")]
+    pub(crate) user: Option<String>,
     #[command(subcommand)]
     pub(crate) action: ConflictsAction,
 }

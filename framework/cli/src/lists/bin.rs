@@ -21,17 +21,18 @@ pub(crate) async fn run(screen: Screen, registries: &Registries, path: &Path, fl
     if flags.server {
         return server_bin::run(screen, registries, path, &flags.action).await;
     }
+    let user = flags.user.as_deref();
     match &flags.action {
         BinAction::List { filter, limit } => {
             let wanted = device_filter(filter)?;
-            let Some(app) = device(registries, path).await? else {
+            let Some(app) = device(registries, path, user).await? else {
                 return nothing(screen, EMPTY, "bin");
             };
-            let found = app.bin(wanted.limit(limit.saturating_add(1))).await?;
+            let found = app.bin(wanted).await?;
             list(screen, found.into_iter().map(Shown::from).collect(), *limit)
         }
         BinAction::Show { id } => {
-            let app = synced_device(registries, path).await?;
+            let app = synced_device(registries, path, user).await?;
             let entry = entry(&app, id).await?;
             let now = match app.schema().entity(&entry.entity) {
                 Ok(_) => app.get(&entry.entity, entry.key.clone()).await?,
@@ -41,7 +42,7 @@ pub(crate) async fn run(screen: Screen, registries: &Registries, path: &Path, fl
             Ok(Exit::Done)
         }
         BinAction::Restore { ids } => {
-            let app = synced_device(registries, path).await?;
+            let app = synced_device(registries, path, user).await?;
             let mut restored = Vec::new();
             for id in ids {
                 let entry = entry(&app, id).await?;
@@ -53,7 +54,7 @@ pub(crate) async fn run(screen: Screen, registries: &Registries, path: &Path, fl
         }
         BinAction::Empty { filter, yes } => {
             let wanted = device_filter(filter)?;
-            let Some(app) = device(registries, path).await? else {
+            let Some(app) = device(registries, path, user).await? else {
                 return nothing(screen, EMPTY, "bin");
             };
             if *yes {
@@ -157,9 +158,9 @@ impl Shown {
     }
 }
 
-/// Prints a list that was read with one more than its limit.
+/// Prints a list, at most so many of it.
 pub(super) fn list(screen: Screen, entries: Vec<Shown>, limit: usize) -> Outcome {
-    let (entries, more) = cut(entries, limit);
+    let (entries, left_out) = cut(entries, limit);
     if entries.is_empty() {
         return nothing(screen, EMPTY, "bin");
     }
@@ -174,9 +175,9 @@ pub(super) fn list(screen: Screen, entries: Vec<Shown>, limit: usize) -> Outcome
         ]);
     }
     table.show(screen);
-    more_than(screen, limit, more);
+    more_than(screen, left_out);
     let entries: Vec<Json> = entries.iter().map(Shown::as_json).collect();
-    screen.json(&json!({ "bin": entries, "more": more }));
+    screen.json(&json!({ "bin": entries, "more": left_out > 0 }));
     Ok(Exit::Done)
 }
 

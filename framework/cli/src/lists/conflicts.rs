@@ -1,6 +1,7 @@
 //! `onsync conflicts`: what was changed here and on the server, side by side, and how it ends.
 
 use super::arguments::{Conflicts, ConflictsAction, Resolve};
+use super::held::{held_as_json, tell_held};
 use super::table::{Cell, Look, Table};
 use super::{
     cut, device, find_id, moment, more_than, nothing, plain_key, record, short, shown, synced_device,
@@ -16,23 +17,30 @@ const NONE: &str = "no conflict is open";
 
 /// Runs the command.
 pub(crate) async fn run(screen: Screen, registries: &Registries, path: &Path, flags: &Conflicts) -> Outcome {
+    let user = flags.user.as_deref();
     match &flags.action {
         ConflictsAction::List { entity, limit } => {
-            let Some(app) = device(registries, path).await? else {
+            let Some(app) = device(registries, path, user).await? else {
                 return nothing(screen, NONE, "conflicts");
             };
-            let found = app.conflicts(entity.as_deref(), limit.saturating_add(1)).await?;
+            let found = app.conflicts(entity.as_deref(), usize::MAX).await?;
             list(screen, found, *limit)
         }
         ConflictsAction::Show { id } => {
-            let app = synced_device(registries, path).await?;
+            let app = synced_device(registries, path, user).await?;
             let conflict = find(&app, id).await?;
+            let held = app
+                .held_by_conflict(&conflict.entity, conflict.key.clone())
+                .await?;
             show(screen, &conflict);
-            screen.json(&as_json(&conflict));
+            tell_held(screen, &held);
+            let mut value = as_json(&conflict);
+            value["held"] = held_as_json(&held);
+            screen.json(&value);
             Ok(Exit::Done)
         }
         ConflictsAction::Resolve(how) => {
-            let app = synced_device(registries, path).await?;
+            let app = synced_device(registries, path, user).await?;
             resolve(screen, &app, how).await
         }
     }
@@ -57,7 +65,7 @@ fn met(kind: ConflictKind) -> &'static str {
 }
 
 fn list(screen: Screen, open: Vec<OpenConflict>, limit: usize) -> Outcome {
-    let (open, more) = cut(open, limit);
+    let (open, left_out) = cut(open, limit);
     if open.is_empty() {
         return nothing(screen, NONE, "conflicts");
     }
@@ -77,10 +85,10 @@ fn list(screen: Screen, open: Vec<OpenConflict>, limit: usize) -> Outcome {
         ]);
     }
     table.show(screen);
-    more_than(screen, limit, more);
+    more_than(screen, left_out);
     screen.line(screen.dim("`onsync conflicts show ID` has both sides; then `resolve`"));
     let open: Vec<Json> = open.iter().map(as_json).collect();
-    screen.json(&json!({ "conflicts": open, "more": more }));
+    screen.json(&json!({ "conflicts": open, "more": left_out > 0 }));
     Ok(Exit::Done)
 }
 

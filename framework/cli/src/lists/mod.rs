@@ -3,6 +3,7 @@
 pub(crate) mod arguments;
 pub(crate) mod bin;
 pub(crate) mod conflicts;
+mod held;
 pub(crate) mod rejected;
 mod server_bin;
 mod table;
@@ -17,9 +18,10 @@ use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Opens the device's app; none where the device has never synced, which is told as nothing being there.
-async fn device(registries: &Registries, path: &Path) -> Result<Option<App>, Failure> {
-    let config = open::device_of(path, None)?;
+/// Opens the device's app; none where the device has never synced, which is told as nothing being there. Where each user has a store, it is
+/// the one of `user`.
+async fn device(registries: &Registries, path: &Path, user: Option<&str>) -> Result<Option<App>, Failure> {
+    let config = open::device_of(path, user)?;
     let file = config.store.path.clone();
     if config.store.kind == "sqlite" && file.is_some_and(|file| !Path::new(&file).exists()) {
         return Ok(None);
@@ -30,8 +32,8 @@ async fn device(registries: &Registries, path: &Path) -> Result<Option<App>, Fai
 }
 
 /// The app, where a command names something that must be there.
-async fn synced_device(registries: &Registries, path: &Path) -> Result<App, Failure> {
-    device(registries, path).await?.ok_or_else(|| {
+async fn synced_device(registries: &Registries, path: &Path, user: Option<&str>) -> Result<App, Failure> {
+    device(registries, path, user).await?.ok_or_else(|| {
         Error::rejected(
             "not_synced_yet",
             "wanted the store of a device, found none: nothing was synced here yet; `onsync sync` makes it",
@@ -50,21 +52,21 @@ fn nothing(screen: Screen, what: &str, name: &str) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// Says that there is more than was listed.
-fn more_than(screen: Screen, limit: usize, more: bool) {
-    if more {
+/// Says how many more there are than were listed.
+fn more_than(screen: Screen, left_out: usize) {
+    if left_out > 0 {
         screen.line(screen.dim(format!(
-            "… and more; these are the oldest {}, --limit shows others",
-            number(limit as u64)
+            "… and {} more; --limit says how many are listed",
+            number(left_out as u64)
         )));
     }
 }
 
-/// A list cut to its limit, and whether there was more. It was read with one more than the limit.
-fn cut<T>(mut list: Vec<T>, limit: usize) -> (Vec<T>, bool) {
-    let more = list.len() > limit;
+/// A list cut to its limit, and how many were left out.
+fn cut<T>(mut list: Vec<T>, limit: usize) -> (Vec<T>, usize) {
+    let left_out = list.len().saturating_sub(limit);
     list.truncate(limit);
-    (list, more)
+    (list, left_out)
 }
 
 /// A moment as people read it, in UTC to the minute.

@@ -1,11 +1,12 @@
 //! `onsync rejected`: changes the server refused, and changes that may have been applied.
 
 use super::arguments::{Rejected, RejectedAction};
+use super::held::{held_as_json, tell_held};
 use super::table::{Cell, Look, Table, paragraph};
 use super::{cut, device, moment, more_than, nothing, plain, plain_key, record, shown, synced_device};
 use crate::exit::{Exit, Outcome};
 use crate::screen::{Screen, counted};
-use onsync::{App, Discarded, DiscardedRecord, HeldRecord, Registries, RejectedChange};
+use onsync::{App, Discarded, DiscardedRecord, Registries, RejectedChange};
 use serde_json::{Value as Json, json};
 use std::path::Path;
 
@@ -13,22 +14,23 @@ const NONE: &str = "no change was refused";
 
 /// Runs the command.
 pub(crate) async fn run(screen: Screen, registries: &Registries, path: &Path, flags: &Rejected) -> Outcome {
+    let user = flags.user.as_deref();
     match &flags.action {
         RejectedAction::List { limit } => {
-            let Some(app) = device(registries, path).await? else {
+            let Some(app) = device(registries, path, user).await? else {
                 return nothing(screen, NONE, "rejected");
             };
             list(screen, &app, *limit).await
         }
         RejectedAction::Show { number } => {
-            let app = synced_device(registries, path).await?;
+            let app = synced_device(registries, path, user).await?;
             let change = app.rejected_change(*number).await?;
             show(screen, &change);
             screen.json(&as_json(&change));
             Ok(Exit::Done)
         }
         RejectedAction::Retry { numbers, all } => {
-            let app = synced_device(registries, path).await?;
+            let app = synced_device(registries, path, user).await?;
             let numbers = match all {
                 true => certain(&app).await?,
                 false => numbers.clone(),
@@ -36,7 +38,7 @@ pub(crate) async fn run(screen: Screen, registries: &Registries, path: &Path, fl
             retry(screen, &app, &numbers).await
         }
         RejectedAction::Discard { numbers, dry_run } => {
-            let app = synced_device(registries, path).await?;
+            let app = synced_device(registries, path, user).await?;
             discard(screen, &app, numbers, *dry_run).await
         }
     }
@@ -50,7 +52,7 @@ async fn certain(app: &App) -> onsync::Result<Vec<u64>> {
 }
 
 async fn list(screen: Screen, app: &App, limit: usize) -> Outcome {
-    let (changes, more) = cut(app.rejected(limit.saturating_add(1)).await?, limit);
+    let (changes, left_out) = cut(app.rejected(usize::MAX).await?, limit);
     if changes.is_empty() {
         return nothing(screen, NONE, "rejected");
     }
@@ -70,10 +72,10 @@ async fn list(screen: Screen, app: &App, limit: usize) -> Outcome {
         ]);
     }
     table.show(screen);
-    more_than(screen, limit, more);
+    more_than(screen, left_out);
     screen.line(screen.dim("`onsync rejected show NUMBER` tells all; then edit, retry or discard"));
     let changes: Vec<Json> = changes.iter().map(as_json).collect();
-    screen.json(&json!({ "rejected": changes, "more": more }));
+    screen.json(&json!({ "rejected": changes, "more": left_out > 0 }));
     Ok(Exit::Done)
 }
 
@@ -135,23 +137,7 @@ fn show(screen: Screen, change: &RejectedChange) {
         }
         table.show(screen);
     }
-    if !change.dependents.is_empty() {
-        let held = counted(change.dependents.len() as u64, "record is", "records are");
-        screen.line(format!(
-            "\n{}",
-            screen.yellow(format!("{held} held because of it:"))
-        ));
-        let mut table = Table::new(&["record", "waits to", "because its", "is not on the server"], 3);
-        for held in &change.dependents {
-            table.row(vec![
-                Cell::of(Look::Name, record(&held.entity, &held.key)),
-                held.kind.as_str().into(),
-                held.relation.clone().into(),
-                record(&held.parent_entity, &held.parent).into(),
-            ]);
-        }
-        table.show(screen);
-    }
+    tell_held(screen, &change.dependents);
 }
 
 async fn retry(screen: Screen, app: &App, numbers: &[u64]) -> Outcome {
@@ -219,16 +205,6 @@ fn in_words(screen: Screen, discarded: &DiscardedRecord) -> String {
 
 fn as_json(change: &RejectedChange) -> Json {
     let entry = &change.entry;
-    let held = |held: &HeldRecord| {
-        json!({
-            "entity": held.entity,
-            "key": plain_key(&held.key),
-            "kind": held.kind,
-            "relation": held.relation,
-            "parent_entity": held.parent_entity,
-            "parent": plain_key(&held.parent),
-        })
-    };
     json!({
         "number": entry.number,
         "entity": entry.entity,
@@ -240,6 +216,6 @@ fn as_json(change: &RejectedChange) -> Json {
         "at": entry.at.map(|at| at.to_string()),
         "may_have_been_applied": change.may_have_been_applied,
         "fixed": change.fixed,
-        "dependents": change.dependents.iter().map(held).collect::<Vec<_>>(),
+        "dependents": held_as_json(&change.dependents),
     })
 }

@@ -18,8 +18,7 @@ use std::path::Path;
 pub(super) async fn run(screen: Screen, registries: &Registries, path: &Path, action: &BinAction) -> Outcome {
     match action {
         BinAction::List { filter, limit } => {
-            let mut wanted = server_filter(filter)?;
-            wanted.limit = limit.saturating_add(1);
+            let wanted = server_filter(filter)?;
             let found = server(registries, path).await?.bin(&wanted).await?;
             list(screen, found.into_iter().map(Shown::from).collect(), *limit)
         }

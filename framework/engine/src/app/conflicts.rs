@@ -1,9 +1,9 @@
 //! Open conflicts as the app sees them: listed, watched, resolved.
 
 use super::{App, LiveList, Records, within};
-use crate::sync::OpenConflict;
 use crate::sync::open_conflicts;
 use crate::sync::resolve::Desk;
+use crate::sync::{HeldRecord, OpenConflict};
 use onsync_core::conflict::Resolution;
 use onsync_core::mutation::BinReason;
 use onsync_core::store::local::{Access, LocalTransaction};
@@ -56,6 +56,19 @@ impl App {
             &key
         )
         .await)
+    }
+
+    /// Records made or changed here that are not sent as long as the record's conflict is open, because they refer to it and the server does not have it, or
+    /// has another record in its place; parents before children.
+    ///
+    /// # Errors
+    /// `unknown_entity`, and those of the store.
+    pub async fn held_by_conflict(&self, entity: &str, key: impl Into<Key>) -> Result<Vec<HeldRecord>> {
+        let (entity, key) = (entity.to_owned(), key.into());
+        let core = self.core()?;
+        let syncer = core.syncer.clone();
+        core.run(async move { syncer.held_by_conflict(&entity, &key).await })
+            .await
     }
 
     /// Ends an open conflict, in one transaction:

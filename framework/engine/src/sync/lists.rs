@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 pub use super::bin::{BinEntry, BinFilter};
-pub use super::rejected::{Discarded, DiscardedRecord, HeldRecord, RecordRef, RejectedChange, RejectedEntry};
+pub use super::dependents::HeldRecord;
+pub use super::rejected::{Discarded, DiscardedRecord, RecordRef, RejectedChange, RejectedEntry};
 
 /// How much of an entity has been fetched to this device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,6 +18,7 @@ mod bin;
 mod budget;
 mod conflicts;
 mod cut;
+mod dependents;
 mod exchange;
 mod expected;
 mod freeze;

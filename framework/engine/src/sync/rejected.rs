@@ -4,17 +4,17 @@ use super::Syncer;
 use super::areas::{self, Areas, MappedKey};
 use super::bin::one;
 use super::cut::forget_rejections;
+use super::dependents::{Dependent, HeldRecord};
 use super::keys::put_row;
 use super::outbox::{Outbox, OutboxEntry};
 use super::settle::same;
 use onsync_core::mutation::{BinReason, MutationKind, Rejection};
-use onsync_core::query::{Comparison, Query};
-use onsync_core::schema::{EntitySchema, OnDelete, Relation};
+use onsync_core::schema::{EntitySchema, OnDelete};
 use onsync_core::store::local::{Access, LocalTransaction, Overlay, RecordState};
 use onsync_core::value::Timestamp;
 use onsync_core::{Error, Fields, Key, Result, Row, Value};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 /// A change the server refused, or one that may have been applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,23 +62,6 @@ pub struct RejectedChange {
     pub dependents: Vec<HeldRecord>,
 }
 
-/// A record whose changes are not sent because a record it refers to is not on the server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct HeldRecord {
-    /// The entity.
-    pub entity: String,
-    /// The record's local key.
-    pub key: Key,
-    /// What is held: a create or an update.
-    pub kind: MutationKind,
-    /// The relation that holds it.
-    pub relation: String,
-    /// The entity of the record it refers to.
-    pub parent_entity: String,
-    /// The local key of the record it refers to.
-    pub parent: Key,
-}
-
 /// What happens to a record when a rejected change is discarded. Its values go to the bin in each case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -121,35 +104,6 @@ impl RejectedEntry {
         self.cause
             .as_ref()
             .map(|cause| (cause.entity.as_str(), &cause.key))
-    }
-}
-
-/// A record that refers, directly or not, to one that is not on the server.
-struct Dependent<'a> {
-    entity: &'a EntitySchema,
-    overlay: Overlay,
-    row: Row,
-    relation: &'a Relation,
-    parent: Key,
-}
-
-impl Dependent<'_> {
-    fn kind(&self) -> MutationKind {
-        match self.overlay.base {
-            Some(_) => MutationKind::Update,
-            None => MutationKind::Create,
-        }
-    }
-
-    fn held(&self) -> HeldRecord {
-        HeldRecord {
-            entity: self.entity.name.clone(),
-            key: self.overlay.key.clone(),
-            kind: self.kind(),
-            relation: self.relation.name.clone(),
-            parent_entity: self.relation.parent.clone(),
-            parent: self.parent.clone(),
-        }
     }
 }
 
@@ -214,49 +168,6 @@ impl Syncer {
             }
         }
         Ok(change)
-    }
-
-    /// Records with unsent changes that refer to a record made here, then what refers to those made here among them, and so on.
-    async fn dependents(
-        &self,
-        tx: &mut dyn LocalTransaction,
-        entity: &EntitySchema,
-        key: &Key,
-    ) -> Result<Vec<Dependent<'_>>> {
-        let mut found = Vec::new();
-        let mut seen = BTreeSet::from([(entity.name.clone(), key.clone())]);
-        let mut queue = VecDeque::from([(self.schema.entity(&entity.name)?, key.clone())]);
-        while let Some((parent, key)) = queue.pop_front() {
-            let [value] = key.values() else { continue };
-            for relation in self.schema.children_of(&parent.name) {
-                let child = self.schema.entity(&relation.child)?;
-                if child.local {
-                    continue;
-                }
-                let query =
-                    Query::entity(&child.name).filter(&relation.attribute, Comparison::Equal, value.clone());
-                let rows = tx.query(child, &query).await?;
-                let keys: Vec<Key> = rows.iter().map(|row| child.key_of(row)).collect();
-                let overlays = tx.overlays(child, &keys).await?;
-                for (row, overlay) in rows.into_iter().zip(overlays) {
-                    let Some(overlay) = overlay else { continue };
-                    if !seen.insert((child.name.clone(), overlay.key.clone())) {
-                        continue;
-                    }
-                    if overlay.base.is_none() {
-                        queue.push_back((child, overlay.key.clone()));
-                    }
-                    found.push(Dependent {
-                        entity: child,
-                        overlay,
-                        row,
-                        relation,
-                        parent: key.clone(),
-                    });
-                }
-            }
-        }
-        Ok(found)
     }
 
     /// Lets the next sync send a rejected change again as it is; the entry leaves the list. False if nothing is left to send.
