@@ -200,6 +200,32 @@ pub(crate) async fn list(
         .await
 }
 
+/// The ids of this owner's mutations from a number on that have a receipt, by their numbers.
+pub(crate) async fn numbered(
+    transaction: &mut dyn ServerTransaction,
+    owner: Owner,
+    first: u64,
+) -> Result<HashMap<u64, Uuid>> {
+    const STEP: usize = 20;
+    let mut found = HashMap::new();
+    // A row stands under its last number.
+    let mut after = owner.numbered(first);
+    loop {
+        let entries = transaction.area_scan(RECEIPT_LIST, Some(&after), STEP).await?;
+        for (place, bytes) in &entries {
+            if !place.starts_with(&owner.0) {
+                return Ok(found);
+            }
+            let listed: Vec<Listed> = decode(RECEIPT_LIST, bytes)?;
+            found.extend(listed.into_iter().map(|listed| (listed.number, listed.id)));
+        }
+        match entries.last() {
+            Some((place, _)) if entries.len() == STEP => after = place.clone(),
+            _ => return Ok(found),
+        }
+    }
+}
+
 /// Creates of this owner behind `settled_to` for which the server issued keys, by entity: at most `limit` receipts
 /// are looked at, none is given if there are more.
 pub(crate) async fn unsettled(

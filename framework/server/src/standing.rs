@@ -16,7 +16,8 @@ pub(crate) enum Standing {
     New,
     /// There is a receipt.
     Repeated,
-    /// It was settled, and its receipt is forgotten.
+    /// There is no receipt, and it may have been applied all the same: it was settled and its receipt is forgotten, or the device's
+    /// store was put back to an older copy.
     Forgotten,
 }
 
@@ -33,9 +34,10 @@ impl Batch<'_> {
     ) -> Result<HashMap<Uuid, Standing>> {
         let mut standings = HashMap::new();
         let mut receipts = Vec::new();
+        let put_back = self.is_put_back(transaction, settled_to).await?;
         for item in places.filter_map(|place| self.request.items.get(place)) {
             let id = item.mutation.id;
-            if item.mutation.number > settled_to {
+            if item.mutation.number > settled_to && !put_back {
                 receipts.push((id, self.receipt(item, named_key(item), &applied(None))));
                 continue;
             }
@@ -52,5 +54,19 @@ impl Batch<'_> {
             standings.insert(id, standing);
         }
         Ok(standings)
+    }
+
+    /// Whether the device's store is an older copy of itself: a number of this request names another mutation here. Under which
+    /// numbers the changes in it were sent before cannot be known, so what has no receipt may have been applied.
+    async fn is_put_back(&self, transaction: &mut dyn ServerTransaction, settled_to: u64) -> Result<bool> {
+        let numbers = self.request.items.iter().map(|item| item.mutation.number);
+        let Some(first) = numbers.filter(|number| *number > settled_to).min() else {
+            return Ok(false);
+        };
+        let known = receipt::numbered(transaction, self.owner, first).await?;
+        Ok(self.request.items.iter().any(|item| {
+            let other = known.get(&item.mutation.number);
+            other.is_some_and(|id| *id != item.mutation.id)
+        }))
     }
 }

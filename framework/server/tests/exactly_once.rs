@@ -151,6 +151,26 @@ async fn a_settled_number_without_a_receipt_is_answered_renew_and_applies_nothin
 }
 
 #[tokio::test]
+async fn a_number_that_names_another_mutation_shows_a_device_that_was_put_back() {
+    let (store, server) = fresh().await;
+    let mut device = Device::new("ada");
+    let copy = device.clone();
+    let first = device.create_unnamed("Artist", named("Ella"));
+    device.push(&server, std::slice::from_ref(&first)).await;
+    let mut put_back = copy;
+    let again = put_back.create_unnamed("Artist", named("Ella"));
+    let behind = put_back.create_unnamed("Artist", named("Billie"));
+    let outcomes = put_back.push(&server, &[again, behind]).await;
+    assert_eq!(outcomes, [Outcome::Renew, Outcome::Renew]);
+    assert_eq!(stored(&store, "Artist", "name").len(), 1);
+    // What has its receipt is answered from it all the same, and another instance begins anew.
+    assert_eq!(short(&device.push_one(&server, &first).await), "applied");
+    put_back.instance = uuid::Uuid::from_u128(77);
+    let own = put_back.create_unnamed("Artist", named("Nina"));
+    assert_eq!(short(&put_back.push_one(&server, &own).await), "applied");
+}
+
+#[tokio::test]
 async fn settling_without_mutations_is_remembered_against_late_requests() {
     let (store, server) = fresh().await;
     let mut device = Device::new("ada");

@@ -4,6 +4,7 @@
 //! it goes to its own store or nowhere, so nothing of one user reaches the store of another.
 
 mod claim;
+mod instance;
 mod keyring;
 mod login;
 mod wipe;
@@ -130,6 +131,7 @@ impl Stage {
             changes: Arc::new(Changes::new()),
         };
         let schema = self.made.schema.clone();
+        let new = self.made.runtime.random_uuid();
         let opened = self
             .in_background(async move {
                 let opened = store.open(&schema).await?;
@@ -139,6 +141,7 @@ impl Stage {
                 {
                     wipe::wipe(store.as_ref(), &schema).await?;
                 }
+                instance::name(store.as_ref(), new).await;
                 Ok(opened)
             })
             .await?;

@@ -219,6 +219,52 @@ mod run {
         }
     }
 
+    /// A copy of a store file that is in use.
+    fn copied(live: &std::path::Path, copy: &std::path::Path) {
+        let connection = onsync_sqlite_store::rusqlite::Connection::open(live).unwrap();
+        connection
+            .execute("VACUUM INTO ?", [copy.to_str().unwrap()])
+            .unwrap();
+    }
+
+    /// Scenario 32: the store is a copy made when an edit was not even cut; the edit was sent and applied, with others before it.
+    #[test]
+    fn a_device_put_back_to_before_the_cut_repeats_nothing() {
+        let world = World::new(Kind::Sqlite, one(item(LWW, Ids::Server)));
+        let folder = tempfile::tempdir().unwrap();
+        let (live, copy) = (
+            folder.path().join("live.sqlite"),
+            folder.path().join("copy.sqlite"),
+        );
+        let open = |path: &std::path::Path| {
+            std::sync::Arc::new(onsync_sqlite_store::SqliteStore::new(
+                path,
+                onsync_sqlite_store::SqliteStoreOptions::default(),
+            ))
+        };
+        let device = world.device_on(open(&live), onsync_engine::sync::Limits::default());
+        device.sync();
+        device.create("Item", &Fields::new().with("name", "once"));
+        copied(&live, &copy);
+        device.sync();
+        assert_eq!(world.contents("Item").len(), 1);
+        let put_back = world.device_on(open(&copy), onsync_engine::sync::Limits::default());
+        put_back.create("Item", &Fields::new().with("name", "after the copy"));
+        let _ = put_back.try_sync();
+        let _ = put_back.try_sync();
+        assert_eq!(world.contents("Item").len(), 1, "nothing is applied twice");
+        let unknown = put_back.run(put_back.syncer.may_have_been_applied(10)).unwrap();
+        assert_eq!(unknown.len(), 2, "what may have been applied is listed");
+        let new = unknown.iter().max_by_key(|entry| entry.number).unwrap();
+        assert!(put_back.run(put_back.syncer.retry_rejected(new.number)).unwrap());
+        put_back.sync();
+        assert_eq!(
+            world.contents("Item").len(),
+            2,
+            "and is sent when a person says so"
+        );
+    }
+
     /// Scenario 32: the store is a copy made before the send; the server has purged the receipts meanwhile.
     #[test]
     fn a_restored_device_repeats_nothing() {
@@ -239,11 +285,7 @@ mod run {
         device.create("Item", &Fields::new().with("name", "once"));
         device.lossy.script([Fate::DropRequest]);
         assert!(device.try_sync().is_err());
-        let path = live.to_str().unwrap().to_owned();
-        onsync_sqlite_store::rusqlite::Connection::open(&path)
-            .unwrap()
-            .execute("VACUUM INTO ?", [copy.to_str().unwrap()])
-            .unwrap();
+        copied(&live, &copy);
         device.sync();
         for round in 0..3 {
             device.create("Item", &Fields::new().with("name", format!("later {round}")));

@@ -172,6 +172,7 @@ pub(crate) async fn fresh() -> (MemoryServerStore, Server) {
 }
 
 /// A device that keeps what a test needs: its numbers, its copy and its checkpoints.
+#[derive(Clone)]
 pub(crate) struct Device {
     pub(crate) token: &'static str,
     pub(crate) instance: Uuid,
