@@ -14,6 +14,7 @@ use crate::values::Facts;
 use futures_util::future::{Either, select};
 use onsync_core::Result;
 use onsync_core::handler::Parameters;
+use onsync_core::memory::faults::killed;
 use onsync_core::runtime::Runtime as _;
 use onsync_core::schema::Schema;
 use onsync_testkit::fakes::{Dice, ManualRuntime};
@@ -374,7 +375,31 @@ impl<'a> World<'a> {
             .and_then(|device| device.tabs.get(tab)?.as_ref()))
     }
 
+    /// Starts an app. A process that dies as it starts is started again, as people do.
     fn start(&mut self, number: usize, tab: usize) -> Result<(), Failure> {
+        const PATIENCE: u32 = 20;
+        for _ in 0..PATIENCE {
+            let Err(error) = self.try_start(number, tab)? else {
+                return Ok(());
+            };
+            if error.code() != killed().code() {
+                return Err(broken(
+                    "set-up",
+                    format!("device {number} does not start: {error}"),
+                ));
+            }
+            let shared = &self.shared;
+            shared
+                .trace
+                .say(|| format!("device {number}: died as it started"));
+        }
+        Err(broken(
+            "set-up",
+            format!("device {number} died {PATIENCE} times as it started"),
+        ))
+    }
+
+    fn try_start(&mut self, number: usize, tab: usize) -> Result<Result<()>, Failure> {
         let store = self
             .place
             .device(number)
@@ -391,19 +416,13 @@ impl<'a> World<'a> {
             .get_mut(number)
             .map(|device| std::mem::replace(device, Device::new(number)))
         else {
-            return Ok(());
+            return Ok(Ok(()));
         };
         let started = self.wait("the start of an app", device.start(tab, launch));
         if let Some(place) = self.devices.get_mut(number) {
             *place = device;
         }
-        if let Err(error) = started? {
-            return Err(broken(
-                "set-up",
-                format!("device {number} does not start: {error}"),
-            ));
-        }
-        Ok(())
+        started
     }
 
     /// A person looks at the conflicts that a device shows, and decides each.
