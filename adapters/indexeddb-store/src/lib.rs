@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 #[cfg(target_family = "wasm")]
+mod channel;
+#[cfg(target_family = "wasm")]
 mod check;
 #[cfg(target_family = "wasm")]
 mod commit;

@@ -1,5 +1,6 @@
 //! [`IndexedDbStore`]: the store of one tab or worker.
 
+use crate::channel::Channel;
 use crate::check;
 use crate::database::Database;
 use crate::kept::{Kept, commits};
@@ -12,18 +13,20 @@ use crate::transaction::IndexedDbTransaction;
 use onsync_core::page::KeyRange;
 use onsync_core::schema::{EntitySchema, Schema};
 use onsync_core::store::local::{
-    Access, FIRST_LOCAL_INTEGER, LocalStore, LocalTransaction, Opened, SyncLock,
+    Access, CommitListener, FIRST_LOCAL_INTEGER, LocalStore, LocalTransaction, Opened, SyncLock,
 };
 use onsync_core::{Error, Result, portable_async};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What the transactions of one handle share.
 pub(crate) struct Shared {
     entities: RefCell<BTreeMap<String, Rc<EntitySchema>>>,
     next_integers: RefCell<BTreeMap<String, i64>>,
     commits: Cell<u64>,
+    channel: RefCell<Option<Channel>>,
 }
 
 impl Shared {
@@ -55,6 +58,9 @@ impl Shared {
 
     pub(crate) fn committed(&self) {
         self.commits.set(self.commits.get() + 1);
+        if let Some(channel) = &*self.channel.borrow() {
+            channel.committed();
+        }
     }
 }
 
@@ -77,6 +83,7 @@ impl IndexedDbStore {
                 entities: RefCell::default(),
                 next_integers: RefCell::default(),
                 commits: Cell::new(0),
+                channel: RefCell::default(),
             }),
         }
     }
@@ -150,5 +157,12 @@ impl LocalStore for IndexedDbStore {
         Ok(commits(&raw)
             .await?
             .saturating_sub(own.max(self.shared.commits.get())))
+    }
+
+    fn tell_foreign_commits(&self, listener: Arc<dyn CommitListener>) -> bool {
+        let channel = Channel::open(&self.options.name, listener);
+        let told = channel.is_some();
+        *self.shared.channel.borrow_mut() = channel;
+        told
     }
 }

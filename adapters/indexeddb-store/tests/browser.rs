@@ -11,9 +11,11 @@ use onsync_core::memory::local::MemoryStore;
 use onsync_core::query::{Comparison, Order, Query};
 use onsync_core::rows::RowSet;
 use onsync_core::schema::{Attribute, EntitySchema, Schema};
-use onsync_core::store::local::{Access, LocalStore, LocalTransaction, Opened};
+use onsync_core::store::local::{Access, CommitListener, LocalStore, LocalTransaction, Opened};
 use onsync_core::{Key, Row, Value, ValueType};
 use onsync_indexeddb_store::{IndexedDbStore, IndexedDbStoreOptions};
+use std::cell::RefCell;
+use std::sync::Arc;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -244,6 +246,45 @@ async fn a_database_of_somebody_else_is_refused() {
     let store = IndexedDbStore::new(IndexedDbStoreOptions::named(&name));
     let refused = store.open(&visit(&[], &[])).await.unwrap_err();
     assert_eq!(refused.code(), "store_schema", "{refused}");
+}
+
+/// Ends a promise when it hears of a commit.
+struct Heard(RefCell<Option<Function>>);
+
+impl CommitListener for Heard {
+    fn committed(&self) {
+        if let Some(resolve) = self.0.borrow_mut().take() {
+            resolve.call0(&JsValue::UNDEFINED).unwrap();
+        }
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_commit_of_another_tab_is_told_of_as_it_happens() {
+    let (name, schema) = (name(), visit(&[], &[]));
+    let entity = &schema.entities[0];
+    let (first, _) = store(&name, &schema).await;
+    let (second, _) = store(&name, &schema).await;
+    let listener = Arc::new(Heard(RefCell::default()));
+    assert!(first.tell_foreign_commits(listener.clone()));
+    assert!(second.tell_foreign_commits(Arc::new(Heard(RefCell::default()))));
+    let before = first.foreign_commits().await.unwrap();
+    for id in 1..=2 {
+        let told = Promise::new(&mut |resolve, _| *listener.0.borrow_mut() = Some(resolve));
+        let mut tx = second.begin(Access::App).await.unwrap();
+        tx.insert(entity, &row(id, None, None, false)).await.unwrap();
+        tx.commit().await.unwrap();
+        // Without word of it the test does not end.
+        JsFuture::from(told).await.unwrap();
+        assert_eq!(first.foreign_commits().await.unwrap(), before + id as u64);
+    }
+    // What a handle commits itself it is not told of.
+    let own = Promise::new(&mut |resolve, _| *listener.0.borrow_mut() = Some(resolve));
+    let mut tx = first.begin(Access::App).await.unwrap();
+    tx.insert(entity, &row(3, None, None, false)).await.unwrap();
+    tx.commit().await.unwrap();
+    timer(30).await;
+    assert!(listener.0.borrow().is_some(), "{own:?}");
 }
 
 /// Numbers that look drawn, the same in every run.

@@ -5,7 +5,7 @@ use onsync_core::query::Query;
 use onsync_core::rows::RowSet;
 use onsync_core::schema::{EntitySchema, Schema};
 use onsync_core::store::local::{
-    Access, LocalStore, LocalTransaction, Opened, Overlay, RecordState, SyncLock,
+    Access, CommitListener, LocalStore, LocalTransaction, Opened, Overlay, RecordState, SyncLock,
 };
 use onsync_core::{Key, Result, Row, portable_async};
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,6 +95,17 @@ impl LocalStore for ObservedStore {
 
     async fn foreign_commits(&self) -> Result<u64> {
         self.inner.foreign_commits().await
+    }
+
+    fn tell_foreign_commits(&self, listener: Arc<dyn CommitListener>) -> bool {
+        self.inner.tell_foreign_commits(listener)
+    }
+}
+
+/// What other tabs commit rings the bell: whoever hears it looks at the count of foreign commits.
+impl CommitListener for Changes {
+    fn committed(&self) {
+        self.note([]);
     }
 }
 

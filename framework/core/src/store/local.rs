@@ -14,6 +14,7 @@ use crate::rows::RowSet;
 use crate::schema::{EntitySchema, Schema};
 use crate::value::Value;
 use onsync_macros::portable_async;
+use std::sync::Arc;
 
 /// What a transaction is for; it decides tracking and durability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +126,20 @@ pub trait LocalStore: MaybeSend + MaybeSync {
     /// # Errors
     /// `store_unavailable`.
     async fn foreign_commits(&self) -> Result<u64>;
+
+    /// Has a listener told of commits by other processes and tabs as they happen, until the store is dropped; whether this store can. Where
+    /// it cannot, [`foreign_commits`](Self::foreign_commits) is looked at every second, which stays the truth in any case: a
+    /// listener may be told too often, late, or in vain.
+    fn tell_foreign_commits(&self, listener: Arc<dyn CommitListener>) -> bool {
+        drop(listener);
+        false
+    }
+}
+
+/// Hears that another process or tab has committed.
+pub trait CommitListener: MaybeSend + MaybeSync {
+    /// Something may have been committed. Returns at once.
+    fn committed(&self);
 }
 
 /// Keeps the sync lock until dropped.

@@ -145,6 +145,9 @@ impl Stage {
                 Ok(opened)
             })
             .await?;
+        if observed.tell_foreign_commits(observed.changes.clone()) {
+            tracing::debug!("the store tells of commits by others as they happen");
+        }
         Ok((observed, opened))
     }
 
