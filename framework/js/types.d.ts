@@ -321,6 +321,10 @@ export class OnSync<E extends AnyEntities = AnyEntities, C extends string = stri
   user(): string | null;
   /** Syncing that waited for new credentials goes on. */
   credentialsChanged(): void;
+  /** What the browser gives, in bytes, and whether it promises to keep it. `atRisk`: it does not, and there are unsent changes. */
+  storage(): Promise<{ persisted: boolean; usage: number; quota: number; atRisk: boolean }>;
+  /** Asks the browser to keep the site's data, best upon a click; some browsers ask the user. Whether it does. */
+  persistStorage(): Promise<boolean>;
   close(): void;
   free(): void;
 }

@@ -17,6 +17,8 @@ mod plugins;
 #[cfg(target_family = "wasm")]
 mod query;
 #[cfg(target_family = "wasm")]
+mod storage;
+#[cfg(target_family = "wasm")]
 mod sync;
 #[cfg(target_family = "wasm")]
 mod transaction;

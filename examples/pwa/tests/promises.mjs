@@ -1,0 +1,469 @@
+// What OnSync promises, in real Chromium: the scenarios of docs/reliability.md that apply to a browser, without the app's own pages.
+//
+//   node promises.mjs <address>
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const [address] = process.argv.slice(2);
+const executablePath = execFileSync("which", [process.env.CHROMIUM ?? "chromium"], { encoding: "utf8" }).trim();
+const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const browser = await chromium.launch({ executablePath, args: ARGUMENTS });
+const shared = await (await fetch(`${address}/config.json`)).json();
+const SYNC = "**/v1/sync";
+
+/** Opens the app in a tab. Nothing syncs by itself, and nothing is tried again by itself. */
+async function openApp(page, extra = {}) {
+  await page.goto(`${address}/config.json`);
+  await page.evaluate(async ([shared, extra]) => {
+    const { default: init, OnSync } = await import("/onsync/onsync.js");
+    await init();
+    const config = {
+      ...shared, triggers: {}, retry: { retry_synchronizations: false },
+      transport: { kind: "http", url: location.origin, time_out: "20s" },
+      contexts: { All: { entities: "all" }, Short: { entities: "all", time_out: "2s" }, Pull: { entities: ["Visit"], direction: "pull" } },
+      store: { kind: "indexeddb", path: "promises", page_rows: 25, ...extra.store },
+    };
+    window.app = await OnSync.open(config, { log: "error" });
+  }, [shared, extra]);
+}
+
+/** A device: a browser profile of its own, with one tab. */
+async function device(extra) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await openApp(page, extra);
+  return { context, page };
+}
+
+/** Syncs; the summary, or the error's code. */
+const sync = ({ page }, context = "All") => page.evaluate(async (context) => {
+  try {
+    return await window.app.onSync(context).outcome();
+  } catch (error) {
+    return { code: error.code, message: error.message };
+  }
+}, context);
+const ok = async (of, context) => {
+  const summary = await sync(of, context);
+  assert.equal(summary.code, undefined, JSON.stringify(summary));
+  return summary;
+};
+const visits = ({ page }, where = {}) => page.evaluate((where) => window.app.query({ entity: "Visit", where, order: "id" }), where);
+const customers = ({ page }) => page.evaluate(async () => (await window.app.query("Customer")).length);
+const make = ({ page }, values) => page.evaluate((values) => window.app.create("Visit", values), values);
+const change = ({ page }, key, values) => page.evaluate(([key, values]) => window.app.update("Visit", key, values), [key, values]);
+const waiting = ({ page }) => page.evaluate(async () => (await window.app.waiting()).length);
+const conflicts = ({ page }) => page.evaluate(() => window.app.conflicts());
+
+/** What the server has, as a new device sees it. */
+async function server(where) {
+  const fresh = await device();
+  await ok(fresh);
+  const found = await visits(fresh, where);
+  await fresh.context.close();
+  return found;
+}
+
+/** Answers the next sync requests by these functions, one after the other. */
+async function answers({ page }, ...ways) {
+  await page.unroute(SYNC);
+  await page.route(SYNC, (route) => (ways.shift() ?? ((one) => one.continue()))(route));
+}
+const fulfilled = (answer) => (route) => route.fulfill(answer);
+/** The server does its work, and the answer never arrives. */
+const lost = async (route) => {
+  await route.fetch();
+  await route.abort();
+};
+
+/** Makes the tab fail at the nth transaction that writes: it stands still before or after it, or the third write of it is refused. */
+const failAt = ({ page }, number, how) => page.evaluate(([number, how]) => {
+  const begin = IDBDatabase.prototype.transaction;
+  let seen = 0;
+  IDBDatabase.prototype.transaction = function transaction(stores, mode, options) {
+    const begun = begin.call(this, stores, mode, options);
+    if (mode !== "readwrite" || (seen += 1) !== number) return begun;
+    window.reached = true;
+    // Nothing of the tab goes on until it is closed.
+    const stop = () => {
+      const request = new XMLHttpRequest();
+      request.open("GET", "/killed", false);
+      request.send();
+    };
+    if (how === "before") stop();
+    if (how === "after") {
+      const commit = begun.commit.bind(begun);
+      begun.commit = () => {
+        commit();
+        stop();
+      };
+    }
+    if (how !== "refuse") return begun;
+    let puts = 0;
+    const store = begun.objectStore.bind(begun);
+    begun.objectStore = (name) => {
+      const found = store(name);
+      const put = found.put.bind(found);
+      found.put = (...values) => {
+        if ((puts += 1) < 3) return put(...values);
+        throw new DOMException("no room", "QuotaExceededError");
+      };
+      return found;
+    };
+    return begun;
+  };
+}, [number, how]);
+
+const said = [];
+async function scenario(number, what, work) {
+  const began = performance.now();
+  await work();
+  said.push(number);
+  console.log(`ok ${number} ${what} (${Math.round(performance.now() - began)} ms)`);
+}
+
+try {
+  await scenario(3, "a tab killed at every write of a first sync, one by one", async () => {
+    const whole = await device();
+    await ok(whole);
+    const wanted = [await customers(whole), (await visits(whole)).length, 0];
+    assert.ok(wanted[0] >= 200 && wanted[1] >= 40, String(wanted));
+    let kills = 0;
+    // Before anything of a transaction is stored, and when all of it is and the tab does not know.
+    for (let [write, more] = [1, true]; more; write += 1) {
+      for (const how of ["before", "after"]) {
+        const context = await browser.newContext();
+        const page = await context.newPage();
+        await openApp(page, { store: { page_rows: 60 } });
+        const killed = new Promise((resolve) => {
+          // It is never answered.
+          page.route("**/killed", () => resolve("killed"));
+        });
+        await failAt({ page }, write, how);
+        const ended = page.evaluate(() => window.app.onSync("All").outcome().then(() => "ended")).catch((error) => String(error));
+        const what = await Promise.race([ended, killed]);
+        await page.close({ runBeforeUnload: false });
+        if (what === "killed") {
+          kills += 1;
+          const after = { context, page: await context.newPage() };
+          await openApp(after.page);
+          await ok(after);
+          assert.deepEqual([await customers(after), (await visits(after)).length, await waiting(after)], wanted, `${write} ${how}`);
+        } else {
+          assert.equal(what, "ended");
+          more = false;
+        }
+        await context.close();
+      }
+    }
+    assert.ok(kills >= 10, `${kills} kills`);
+    console.log(`   ${kills} kills`);
+    await whole.context.close();
+  });
+
+  await scenario(4, "the store refuses a record within a page: the page is absent as a whole", async () => {
+    const one = await device();
+    await failAt(one, 4, "refuse");
+    const refused = await sync(one);
+    assert.equal(refused.code, "disk_full", JSON.stringify(refused));
+    const [first, reached] = [await customers(one), await one.page.evaluate(() => window.reached)];
+    assert.ok(reached && first % 25 === 0 && first < 200, `${first} customers`);
+    await ok(one);
+    assert.equal(await customers(one), 200);
+    await one.context.close();
+  });
+
+  await scenario(5, "an answer arrives after its time-out and after a newer one: nothing goes back", async () => {
+    const [one, other] = [await device(), await device()];
+    const key = await make(one, { title: "Late", minutes: 1 });
+    await ok(one);
+    await ok(other);
+    await change(one, key, { minutes: 2 });
+    await ok(one);
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    let answered;
+    await answers(other, async (route) => {
+      const response = await route.fetch();
+      answered = held.then(() => route.fulfill({ response })).catch(() => "nobody waits for it");
+    });
+    const late = await sync(other, "Short");
+    assert.ok(late.code, JSON.stringify(late));
+    assert.equal((await visits(other, { title: "Late" }))[0].minutes, 1);
+    await change(one, key, { minutes: 3 });
+    await ok(one);
+    await ok(other);
+    assert.equal((await visits(other, { title: "Late" }))[0].minutes, 3);
+    release();
+    await answered;
+    await ok(other);
+    assert.equal((await visits(other, { title: "Late" }))[0].minutes, 3);
+    await one.context.close();
+    await other.context.close();
+  });
+
+  await scenario(6, "nonsense in place of an answer changes nothing and is told", async () => {
+    const one = await device();
+    await ok(one);
+    const before = await visits(one);
+    const key = await make(one, { title: "Through nonsense" });
+    const whole = async (route, length) => {
+      const response = await route.fetch();
+      const body = await response.body();
+      return route.fulfill({ status: 200, headers: response.headers(), body: body.subarray(0, Math.floor(body.length * length)) });
+    };
+    for (const nonsense of [
+      fulfilled({ status: 200, contentType: "application/json", body: "[]" }),
+      fulfilled({ status: 200, contentType: "text/html", body: "<!doctype html><p>Accept the terms of this network" }),
+      fulfilled({ status: 204 }),
+      fulfilled({ status: 200, contentType: "application/octet-stream", body: "" }),
+      (route) => whole(route, 0.5),
+    ]) {
+      await answers(one, nonsense);
+      const told = await sync(one);
+      assert.ok(told.code && told.message, JSON.stringify(told));
+      assert.equal((await visits(one)).length, before.length + 1);
+    }
+    await ok(one);
+    assert.equal((await server({ title: "Through nonsense" })).filter((visit) => visit.id === key).length, 1);
+    await one.context.close();
+  });
+
+  await scenario(10, "a record edited, and deleted, while its change is on the wire", async () => {
+    const one = await device();
+    await ok(one);
+    const [edited, deleted] = [await make(one, { title: "Ten", minutes: 1 }), await make(one, { title: "Ten gone" })];
+    await answers(one, async (route) => {
+      await change(one, edited, { minutes: 2 });
+      await one.page.evaluate((key) => window.app.delete("Visit", key), deleted);
+      return route.continue();
+    });
+    await ok(one);
+    assert.equal((await visits(one, { title: "Ten" }))[0].minutes, 2);
+    await ok(one);
+    assert.equal(await waiting(one), 0);
+    assert.deepEqual(await conflicts(one), []);
+    assert.equal((await server({ title: "Ten" }))[0].minutes, 2);
+    assert.equal((await server({ title: "Ten gone" })).length, 0);
+    await one.context.close();
+  });
+
+  await scenario(11, "a change arrives for a record with an unsent edit: one conflict, mine stays visible", async () => {
+    const [one, other] = [await device(), await device()];
+    const key = await make(one, { title: "Eleven", notes: "base" });
+    await ok(one);
+    await ok(other);
+    await change(other, key, { notes: "theirs" });
+    await ok(other);
+    await change(one, key, { notes: "mine" });
+    await sync(one);
+    assert.equal((await visits(one, { title: "Eleven" }))[0].notes, "mine");
+    const found = await conflicts(one);
+    assert.deepEqual(found.map(({ base, mine, theirs }) => [base.notes, mine.notes, theirs.notes]), [["base", "mine", "theirs"]]);
+    await one.page.evaluate((key) => window.app.resolveConflict("Visit", key, "keepMine"), key);
+    await ok(one);
+    assert.equal((await server({ title: "Eleven" }))[0].notes, "mine");
+    await one.context.close();
+    await other.context.close();
+  });
+
+  await scenario(12, "applied, answer lost, pulled, pushed again: no conflict with oneself", async () => {
+    const one = await device();
+    const key = await make(one, { title: "Twelve", minutes: 1 });
+    await ok(one);
+    await change(one, key, { minutes: 2 });
+    await answers(one, lost);
+    assert.ok((await sync(one)).code);
+    await ok(one, "Pull");
+    await ok(one);
+    assert.deepEqual([await conflicts(one), await waiting(one)], [[], 0]);
+    const [there] = await server({ title: "Twelve" });
+    assert.equal(there.minutes, 2);
+    await one.context.close();
+  });
+
+  await scenario(13, "two devices write the same: no conflict", async () => {
+    const [one, other] = [await device(), await device()];
+    const key = await make(one, { title: "Thirteen", status: "planned" });
+    await ok(one);
+    await ok(other);
+    await change(one, key, { status: "done" });
+    await change(other, key, { status: "done" });
+    await ok(one);
+    await ok(other);
+    assert.deepEqual([await conflicts(other), await waiting(other)], [[], 0]);
+    await one.context.close();
+    await other.context.close();
+  });
+
+  await scenario(22, "a pull delivers a record whose create was applied and not acknowledged: one record", async () => {
+    const one = await device();
+    await ok(one);
+    const key = await make(one, { title: "Twenty-two" });
+    await answers(one, lost);
+    assert.ok((await sync(one)).code);
+    await ok(one, "Pull");
+    assert.deepEqual((await visits(one, { title: "Twenty-two" })).map((visit) => visit.id), [key]);
+    await ok(one);
+    assert.deepEqual((await visits(one, { title: "Twenty-two" })).map((visit) => visit.id), [key]);
+    assert.equal((await server({ title: "Twenty-two" })).length, 1);
+    await one.context.close();
+  });
+
+  await scenario(25, "the server stores another form of a value: the device has it, and idle syncs write nothing", async () => {
+    const one = await device();
+    // The office's database trims titles.
+    await make(one, { title: "   Twenty-five   " });
+    await ok(one);
+    await ok(one);
+    assert.equal((await visits(one, { title: "Twenty-five" })).length, 1);
+    const idle = await ok(one);
+    assert.deepEqual([idle.received, idle.sent, idle.applied], [0, 0, 0], JSON.stringify(idle));
+    await one.context.close();
+  });
+
+  await scenario(27, "five tabs write and sync at once, one is closed meanwhile: one effect of each change", async () => {
+    const first = await device();
+    const tabs = [first];
+    while (tabs.length < 5) {
+      const tab = { context: first.context, page: await first.context.newPage() };
+      await openApp(tab.page);
+      tabs.push(tab);
+    }
+    const work = tabs.map(({ page }, tab) => page.evaluate(async (tab) => {
+      for (let round = 0; round < 4; round += 1) {
+        const many = Array.from({ length: 5 }, (_, n) => ({ title: `Five tabs ${tab} ${round} ${n}` }));
+        await window.app.createMany("Visit", many);
+        window.app.onSync("All").outcome().catch(() => {});
+      }
+      return true;
+    }, tab));
+    await Promise.all(work.slice(1));
+    await work[0];
+    await tabs[0].page.close({ runBeforeUnload: false });
+    for (const tab of tabs.slice(1)) {
+      // One syncs at a time; the others are told so, and here they ask again.
+      let summary;
+      do summary = await sync(tab);
+      while (summary.code === "another_process_syncs");
+      assert.equal(summary.code, undefined, JSON.stringify(summary));
+    }
+    const titles = (await server({ title: { contains: "Five tabs" } })).map((visit) => visit.title);
+    assert.equal(titles.length, 100);
+    assert.equal(new Set(titles).size, 100);
+    for (const tab of tabs.slice(1)) {
+      assert.equal((await visits(tab, { title: { contains: "Five tabs" } })).length, 100);
+      assert.equal(await waiting(tab), 0);
+    }
+    await first.context.close();
+  });
+
+  await scenario(28, "no room at every write of an edit and of a sync: stored or refused, and it goes on with room", async () => {
+    const one = await device();
+    await ok(one);
+    let refusals = 0;
+    for (let number = 1; number <= 6; number += 1) {
+      await failAt(one, number, "refuse");
+      const code = await one.page.evaluate(async (number) => {
+        try {
+          await window.app.createMany("Visit", Array.from({ length: 4 }, (_, n) => ({ title: `Full ${number} ${n}` })));
+          return "";
+        } catch (error) {
+          return error.code;
+        }
+      }, number);
+      const stored = (await visits(one, { title: { contains: `Full ${number} ` } })).length;
+      assert.equal(stored, code ? 0 : 4, `${number}: ${code}`);
+      if (code) assert.equal(code, "disk_full");
+      const synced = await sync(one);
+      if (code || synced.code) refusals += 1;
+      // Another load of the page has another count of writes.
+      await openApp(one.page);
+    }
+    assert.ok(refusals >= 4, `${refusals} refusals`);
+    await ok(one);
+    assert.equal(await waiting(one), 0);
+    const here = (await visits(one, { title: { contains: "Full " } })).map((visit) => visit.title);
+    assert.deepEqual((await server({ title: { contains: "Full " } })).map((visit) => visit.title).sort(), here.sort());
+
+    await one.context.close();
+
+    // And by the browser's own quota, which it counts in a profile on disk only, and some time after the writes.
+    const profile = mkdtempSync(join(tmpdir(), "onsync-quota-"));
+    const context = await chromium.launchPersistentContext(profile, { executablePath, args: ARGUMENTS });
+    const full = { context, page: await context.newPage() };
+    const session = await context.newCDPSession(full.page);
+    await session.send("Storage.overrideQuotaForOrigin", { origin: address, quotaSize: 1_000_000 });
+    await openApp(full.page);
+    const big = await full.page.evaluate(async () => {
+      try {
+        for (let round = 0; round < 60; round += 1) {
+          await window.app.createMany("Visit", Array.from({ length: 50 }, () => ({ title: "Big", notes: "x".repeat(30_000) })));
+        }
+        return "";
+      } catch (error) {
+        return error.code;
+      }
+    });
+    assert.equal(big, "disk_full");
+    const stored = (await visits(full, { title: "Big" })).length;
+    await session.send("Storage.overrideQuotaForOrigin", { origin: address });
+    await make(full, { title: "Big", notes: "there is room again" });
+    assert.deepEqual([(await visits(full, { title: "Big" })).length, await waiting(full)], [stored + 1, stored + 1]);
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  });
+
+  await scenario("eviction", "a database that the browser deleted is noticed, fetched again, and deletes nothing", async () => {
+    const one = await device();
+    await ok(one);
+    const before = (await visits(one)).length;
+    const key = await make(one, { title: "Never sent" });
+    assert.ok(key);
+    const told = await one.page.evaluate(async () => {
+      await new Promise((resolve, reject) => {
+        const request = indexedDB.deleteDatabase("promises");
+        request.onsuccess = resolve;
+        request.onerror = () => reject(request.error);
+      });
+      try {
+        await window.app.query("Visit");
+        return "";
+      } catch (error) {
+        return [error.code, error.message];
+      }
+    });
+    assert.equal(told[0], "store_unavailable", String(told));
+    await openApp(one.page);
+    assert.equal(await one.page.evaluate(() => window.app.opened().created), true);
+    await ok(one);
+    assert.equal((await visits(one)).length, before, "what was not sent is gone, as the warning says");
+    assert.equal((await server({})).length, before, "nothing was deleted on the server");
+    await one.context.close();
+  });
+
+  await scenario("persistence", "the app is warned while there are unsent changes in storage that may be deleted", async () => {
+    const one = await device();
+    const kept = await one.page.evaluate(() => navigator.storage.persisted());
+    await make(one, { title: "Unsent" });
+    await openApp(one.page);
+    const warnings = await one.page.evaluate(() => window.app.opened().warnings);
+    assert.equal(warnings.some((warning) => warning.includes("unsent changes")), !kept, String(warnings));
+    const storage = await one.page.evaluate(() => window.app.storage());
+    assert.equal(storage.persisted, kept);
+    assert.ok(storage.usage >= 0 && storage.quota > 0, JSON.stringify(storage));
+    assert.equal(storage.atRisk, !kept);
+    await ok(one);
+    assert.equal((await one.page.evaluate(() => window.app.storage())).atRisk, false);
+    await one.context.close();
+  });
+  console.log(`${said.length} scenarios`);
+} catch (error) {
+  console.error(error);
+  process.exit(1);
+}
+await browser.close();
