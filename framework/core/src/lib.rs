@@ -9,6 +9,7 @@ pub mod family;
 pub mod handler;
 pub mod memory;
 pub mod metric;
+pub mod msgpack;
 pub mod mutation;
 pub mod network;
 pub mod one_way;

@@ -130,9 +130,7 @@ impl Decoder {
         let Some(body) = body.get(..length) else {
             return Ok(None);
         };
-        let mut reader = rmp_serde::Deserializer::from_read_ref(body);
-        reader.set_max_depth(64);
-        let frame = F::deserialize(&mut reader).map_err(|error| invalid(&error.to_string()))?;
+        let frame = crate::msgpack::from_slice(body).map_err(|error| invalid(&error.to_string()))?;
         self.read += 4 + length;
         Ok(Some(frame))
     }

@@ -121,7 +121,7 @@ fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(area: &str, bytes: &[u8]) -> Result<T> {
-    rmp_serde::from_slice(bytes).map_err(|error| {
+    onsync_core::msgpack::from_slice(bytes).map_err(|error| {
         Error::corrupt(
             "store_corrupt",
             format!("the store's area `{area}` holds something this version cannot read"),
