@@ -69,6 +69,9 @@ function draw() {
 let counted = "";
 async function onStatus(status) {
   drawStatus(status);
+  // Unsent changes in storage that the browser may delete: worth a word while they cannot be sent.
+  const risk = status.offline && status.waiting > 0 && app && (await app.storage()).atRisk;
+  $("keep").hidden = !risk;
   const now = [status.waiting, status.conflicts, status.rejected, !!status.running].join();
   if (now !== counted && app) {
     counted = now;
@@ -154,6 +157,9 @@ $("back").addEventListener("click", close);
 $("form").addEventListener("submit", save);
 $("delete").addEventListener("click", remove);
 $("compare").addEventListener("click", compare);
+$("keep").addEventListener("click", async () => {
+  toast((await app.persistStorage()) ? "The browser keeps them." : "The browser does not promise it. Installing the app helps.");
+});
 $("sync").addEventListener("click", () => {
   app.onSync("Everything").outcome().catch((error) => toast(error.message));
 });

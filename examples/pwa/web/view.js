@@ -17,12 +17,18 @@ function element(tag, properties = {}, ...children) {
 const time = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const shown = (value) => (value == null || value === "" ? "–" : String(value));
+/** A value of an attribute, for people. */
+const told = (name, value) => (name === "starts" && value ? time.format(new Date(value)) : shown(value));
 const moment = (text) => (text ? time.format(new Date(text)) : "no time");
 
+let offline = false;
+
 function stateOf(node, state) {
+  // Without a network nothing is on its way, whatever was begun before.
+  const told = state === "in_flight" && offline ? "waiting" : state;
   node.className = "state";
-  node.dataset.state = state ?? "clean";
-  node.textContent = state ? WORDS[state] : "synced";
+  node.dataset.state = told ?? "clean";
+  node.textContent = told ? WORDS[told] : "synced";
 }
 
 export function drawList(visits, { chosen, state }, choose) {
@@ -86,7 +92,8 @@ export function drawStatus(status) {
   $("status").dataset.kind = kind;
   const at = status.upToDateAsOf;
   $("status-text").textContent = at ? status.message.replace(at, hour.format(new Date(at))) : status.message;
-  $("offline").hidden = !status.offline;
+  offline = status.offline;
+  $("offline").hidden = !offline;
   const progress = status.running?.progress;
   const first = !status.upToDateAsOf && progress?.phase === "pull";
   $("first").hidden = !first;
@@ -107,12 +114,12 @@ export function drawConflict({ base, mine, theirs }, decide) {
     const start = base && shown(base[name]) === shown(mine[name]) ? "theirs" : "mine";
     for (const [side, values] of [["mine", mine], ["theirs", theirs]]) {
       if (same) {
-        row.append(element("td", { textContent: side === "mine" ? shown(values[name]) : "the same" }));
+        row.append(element("td", { textContent: side === "mine" ? told(name, values[name]) : "the same" }));
         continue;
       }
       const changed = base && shown(base[name]) !== shown(values[name]);
       const radio = element("input", { type: "radio", name: `choice-${name}`, value: side, checked: side === start });
-      row.append(element("td", {}, element("label", {}, radio, `${shown(values[name])}${changed ? "" : " (unchanged)"}`)));
+      row.append(element("td", {}, element("label", {}, radio, `${told(name, values[name])}${changed ? "" : " (unchanged)"}`)));
     }
     return row;
   });
