@@ -215,6 +215,55 @@ async fn statuses_have_their_kinds_and_patience() {
     }
 }
 
+/// Seconds and dates, past and future, huge and nonsense, as real headers of a real answer; dates count by the server's own clock.
+#[tokio::test]
+async fn what_retry_after_asks_for_is_obeyed_within_reason() {
+    const NOW: &str = "Sun, 22 Nov 2026 10:00:00 GMT";
+    for (pause, wanted) in [
+        ("0", Some(0)),
+        ("120", Some(120)),
+        ("3601", Some(3600)),
+        ("18446744073709551615", Some(3600)),
+        ("18446744073709551616", None),
+        ("-5", None),
+        ("1e3", None),
+        ("12 s", None),
+        ("\u{e9}", None),
+        ("Sun, 22 Nov 2026 10:00:30 GMT", Some(30)),
+        ("Sunday, 22-Nov-26 10:00:30 GMT", Some(30)),
+        ("Sun Nov 22 10:00:30 2026", Some(30)),
+        ("Sun, 22 Nov 2026 09:00:00 GMT", Some(0)),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", Some(3600)),
+        ("Sun, 31 Nov 2026 10:00:00 GMT", None),
+        ("Sun, 22 Nov 2026 25:00:00 GMT", None),
+    ] {
+        let headers = [
+            ("retry-after", pause),
+            ("date", NOW),
+            ("content-type", "text/html"),
+        ];
+        for status in ["503 Busy", "429 Slow Down"] {
+            let error = failure(close(status, &headers, b"<html>")).await;
+            assert_eq!(
+                error.retry_after(),
+                wanted.map(Duration::from_secs),
+                "{status} {pause}"
+            );
+        }
+    }
+    let twice = [
+        ("retry-after", "7"),
+        ("retry-after", "99"),
+        ("content-type", "text/html"),
+    ];
+    let error = failure(close("503 Busy", &twice, b"")).await;
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+    let permanent = [("retry-after", "7"), ("content-type", "text/html")];
+    let error = failure(close("403 Forbidden", &permanent, b"")).await;
+    assert_eq!(error.retry_after(), None, "it is not tried again");
+}
+
 #[tokio::test]
 async fn the_server_s_own_words_count_in_either_form() {
     let wire = WireError {

@@ -8,6 +8,7 @@ crate::scenarios! {
     what_the_app_writes_is_sent_by_itself
     a_trigger_without_its_context_is_refused
     a_clock_that_jumps_changes_no_result
+    a_server_clock_that_goes_back_changes_no_result
 }
 
 mod run {
@@ -167,7 +168,7 @@ mod run {
     pub(super) fn a_clock_that_jumps_changes_no_result(kind: Kind) {
         const YEAR: i64 = 365 * 86_400 * 1_000_000;
         const HOUR: i64 = 3_600 * 1_000_000;
-        for pattern in [READ_ONLY, OPTIMIZED, LWW] {
+        for pattern in [READ_ONLY, OPTIMIZED, LWW, DETECTION, FAMILY] {
             let world = World::new(kind, one(item(pattern, Ids::Client)));
             world.fill(50);
             let phone = world.phone(pattern, |config| config.store.page_rows = 10);
@@ -179,7 +180,7 @@ mod run {
             for by in [10 * YEAR, -20 * YEAR, 10 * YEAR] {
                 set(by);
                 world.put("Item", &fields(1, &format!("after {by}"), by));
-                if pattern == LWW {
+                if [LWW, DETECTION, FAMILY].contains(&pattern) {
                     let edit = Fields::new().with("amount", by);
                     phone.run(phone.app.update("Item", Key::one(2i64), edit)).unwrap();
                 }
@@ -199,6 +200,53 @@ mod run {
                 assert_eq!(here, there, "{pattern} after {by}");
                 assert_eq!(phone.app.status().waiting, 0);
             }
+        }
+    }
+
+    /// What a server with this clock holds and a phone ends with, after commits between which it is put.
+    fn with_clock_of_the_server(kind: Kind, pattern: &str, jumps: [i64; 3]) -> Vec<Vec<onsync_core::Row>> {
+        const HOUR: i64 = 3_600;
+        let mut world = World::new(kind, one(item(pattern, Ids::Client)));
+        world.fill(30);
+        let clock = world.put_clock_of_server();
+        let phone = world.phone(pattern, |config| config.store.page_rows = 10);
+        let mut seen = Vec::new();
+        for (round, hours) in (0..).zip(jumps) {
+            phone.sync("");
+            clock.fetch_add(hours * HOUR, std::sync::atomic::Ordering::Relaxed);
+            world.put("Item", &fields(1, &format!("theirs {round}"), round));
+            world.delete("Item", 20 + round);
+            if [LWW, DETECTION, FAMILY].contains(&pattern) {
+                let edit = Fields::new().with("name", format!("mine {round}"));
+                phone.run(phone.app.update("Item", Key::one(2i64), edit)).unwrap();
+                phone.run(phone.app.delete("Item", Key::one(10 + round))).unwrap();
+                phone
+                    .run(phone.app.create("Item", fields(100 + round, "made here", round)))
+                    .unwrap();
+            }
+            phone.sync("");
+            phone.sync("");
+            world
+                .run(world.server.maintain(Duration::from_secs(86_400)))
+                .unwrap();
+            assert_eq!(phone.app.status().waiting, 0, "{pattern}");
+            let there: Vec<_> = world.contents("Item").into_values().collect();
+            let entity = world.schema.entity("Item").unwrap();
+            let here = phone.run(phone.app.query(Query::entity("Item"))).unwrap();
+            let mut here: Vec<_> = here.iter().map(|record| entity.row(record).unwrap()).collect();
+            here.sort_by_key(|row| entity.key_of(row));
+            assert_eq!(here, there, "{pattern}, round {round}");
+            seen.push(there);
+        }
+        seen
+    }
+
+    /// Scenario 7: the server's clock goes back two hours between two commits, and forward again.
+    pub(super) fn a_server_clock_that_goes_back_changes_no_result(kind: Kind) {
+        for pattern in [READ_ONLY, OPTIMIZED, LWW, DETECTION, FAMILY] {
+            let right = with_clock_of_the_server(kind, pattern, [0, 0, 0]);
+            let wrong = with_clock_of_the_server(kind, pattern, [-2, -2, 24 * 365]);
+            assert_eq!(right, wrong, "{pattern}");
         }
     }
 }

@@ -86,51 +86,6 @@ fn a_failure_at_every_store_write_is_survived() {
     }
 }
 
-/// Scenario 30: the future of a sync is dropped at every point at which it waits.
-#[test]
-fn a_sync_dropped_at_every_await_leaves_a_valid_state() {
-    for polls in 1..400 {
-        let mut world = World::new(Kind::Memory, one(item(LWW, Ids::Client)));
-        world.fill(100);
-        let device = world.device_with(small_pages());
-        prepare(&world, &device);
-        let step = device.step(SyncDirection::Both);
-        let fence = device.run(device.take_over()).unwrap();
-        let finished = {
-            let sink = |_| {};
-            let mut future = Box::pin(PendingEvery::new(Box::pin(
-                device.syncer.run(fence, &step, &sink),
-            )));
-            let waker = std::task::Waker::noop();
-            let mut context = std::task::Context::from_waker(waker);
-            (0..polls).any(|_| future.as_mut().poll(&mut context).is_ready())
-        };
-        device.sync();
-        device.sync();
-        assert_equal(&world, &device);
-        if finished {
-            return;
-        }
-    }
-}
-
-/// Polls the inner future as it is; kept apart so that the drop happens between two polls.
-struct PendingEvery<'a, T>(std::pin::Pin<Box<dyn Future<Output = T> + 'a>>);
-
-impl<'a, T> PendingEvery<'a, T> {
-    fn new(inner: std::pin::Pin<Box<dyn Future<Output = T> + 'a>>) -> Self {
-        Self(inner)
-    }
-}
-
-impl<T> Future for PendingEvery<'_, T> {
-    type Output = T;
-
-    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<T> {
-        self.0.as_mut().poll(context)
-    }
-}
-
 /// Scenario 27 in one process: a sync that lost its lock changes nothing when it goes on.
 #[test]
 fn a_sync_that_was_taken_over_changes_nothing() {

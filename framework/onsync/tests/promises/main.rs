@@ -9,6 +9,7 @@
 mod apps;
 mod bad_answers;
 mod bins;
+mod clocks;
 mod conflict_keys;
 mod conflicts;
 mod conflicts_revisited;
@@ -16,6 +17,7 @@ mod contexts;
 mod convergence;
 mod delete_rules;
 mod device;
+mod dropped;
 mod exactly_once;
 mod families;
 mod families_random;

@@ -4,6 +4,7 @@ mod automatic;
 #[path = "../../../tests/support/manual.rs"]
 mod manual;
 mod network;
+mod patience;
 mod remembered;
 mod world;
 
