@@ -3,6 +3,7 @@
 // The macros name this crate as others do.
 extern crate self as onsync_core;
 
+pub mod bin;
 pub mod conflict;
 pub mod error;
 pub mod family;

@@ -283,6 +283,64 @@ pub enum Verdict {
 /// - `settle` never drops an edit made after the mutation was cut, except by `Discard`, which puts it in the bin.
 /// - `decide` gives the same verdict for the same view and mutation.
 /// - No function panics on any input.
+///
+/// ```
+/// use onsync_core::mutation::{Mutation, MutationKind, Rejection};
+/// use onsync_core::page::PageKind;
+/// use onsync_core::pattern::{
+///     Action, Change, Direction, DirtyRecord, Incoming, Progress, Selection, ServerView, SyncPattern, Verdict,
+/// };
+/// use onsync_core::schema::{Attribute, EntitySchema};
+/// use onsync_core::{Row, ValueType, two_way};
+///
+/// /// As last-write-wins, but nobody deletes what the server has.
+/// struct NothingIsDeleted;
+///
+/// impl SyncPattern for NothingIsDeleted {
+///     fn name(&self) -> &'static str {
+///         "nothing-is-deleted"
+///     }
+///
+///     fn direction(&self) -> Direction {
+///         Direction::ReadWrite
+///     }
+///
+///     fn request(&self, dirty: &DirtyRecord<'_>) -> Option<Change> {
+///         dirty.difference()
+///     }
+///
+///     fn plan(&self, dirty: &DirtyRecord<'_>, incoming: Incoming<'_>, _kind: &PageKind) -> Action {
+///         two_way::plan(dirty, &incoming)
+///     }
+///
+///     fn select(&self, progress: Option<Progress>) -> Selection {
+///         two_way::select(progress)
+///     }
+///
+///     fn decide(&self, view: &ServerView<'_>, mutation: &Mutation) -> Verdict {
+///         match (mutation.kind, view.current) {
+///             (MutationKind::Delete, Some(_)) => Verdict::Reject(Rejection {
+///                 code: "never_deleted".to_owned(),
+///                 message: "what the office has is never deleted; mark it as done instead".to_owned(),
+///             }),
+///             _ => two_way::decide(view, mutation),
+///         }
+///     }
+/// }
+///
+/// // A device has edited the name, and a page brings another note: both stay, and the name waits to be sent.
+/// let attributes = ["id", "name", "note"].map(|name| Attribute::new(name, ValueType::Text));
+/// let visit = EntitySchema::new("Visit", "nothing-is-deleted", &["id"], attributes.to_vec());
+/// let row = |name: &str, note: &str| -> Row { vec!["1".into(), name.into(), note.into()] };
+/// let (base, mine, theirs) = (row("old", "old"), row("mine", "old"), row("old", "theirs"));
+/// let dirty = DirtyRecord { entity: &visit, base: Some(&base), mine: Some(&mine), in_flight: None };
+/// assert_eq!(
+///     NothingIsDeleted.plan(&dirty, Incoming::Row(&theirs), &PageKind::Delta),
+///     Action::Rebase { visible: Some(row("mine", "theirs")) }
+/// );
+/// let change = NothingIsDeleted.request(&dirty).expect("a difference");
+/// assert_eq!((change.kind, change.attributes), (MutationKind::Update, vec![1]));
+/// ```
 pub trait SyncPattern: MaybeSend + MaybeSync {
     /// The name in configuration, wire, logs and docs.
     fn name(&self) -> &'static str;

@@ -405,6 +405,7 @@ fn limits(config: &Config) -> Limits {
         refresh_limit: config.limits.refresh_limit,
         bin_keep: config.limits.bin_keep,
         bin_bytes: config.limits.bin_bytes,
+        bins: config.limits.bins.clone(),
         ..Limits::default()
     }
 }

@@ -289,4 +289,8 @@ async fn the_bin_keeps_what_the_configuration_says() {
     assert_eq!(left("keep = \"30 days\"").await, 3);
     assert_eq!(left("keep = \"2 days\"").await, 2);
     assert_eq!(left("keep = \"2h\"").await, 1);
+    let of_its_own = |limit: &str| format!("keep = \"2 days\"\n[entities.Artist.bin]\n{limit}");
+    assert_eq!(left(&of_its_own("keep = \"2h\"")).await, 1);
+    assert_eq!(left(&of_its_own("keep = \"90 days\"")).await, 3);
+    assert_eq!(left(&of_its_own("max_bytes = 1")).await, 0);
 }

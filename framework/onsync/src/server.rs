@@ -125,6 +125,7 @@ fn limits(config: &Config) -> Limits {
         max_request_bytes: config.server.max_request_bytes,
         bin_keep: config.limits.bin_keep,
         bin_bytes: config.limits.bin_bytes,
+        bins: config.limits.bins.clone(),
         group_records: config.limits.group_limit,
         group_bytes: config.limits.group_bytes,
         ..Limits::default()

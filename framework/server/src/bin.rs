@@ -9,6 +9,7 @@ use crate::encoding::{BIN, decode, encode};
 use crate::prepare::Stop;
 use crate::random;
 use crate::server::{Inner, Server};
+use onsync_core::bin::BinSorter;
 use onsync_core::error::{Error, Result};
 use onsync_core::mutation::{Mutation, MutationKind};
 use onsync_core::record::{Fields, Key};
@@ -324,44 +325,55 @@ fn incomplete(entry: &ServerBinEntry) -> Error {
 
 /// Empties the bin of what is older or more than the limits allow, oldest first; says how many entries left.
 pub(crate) async fn trim(server: &Inner) -> Result<usize> {
-    let keep = i64::try_from(server.limits.bin_keep.as_micros()).unwrap_or(i64::MAX);
+    let limits = &server.limits;
     let now = i64::try_from(server.history.time().as_micros()).unwrap_or(i64::MAX);
-    let oldest = now.saturating_sub(keep);
-    let mut size = size(server).await?;
-    let mut removed = 0;
+    let mut sorter = BinSorter::new(limits.bin_keep, limits.bin_bytes, &limits.bins, now);
+    weigh(server, &mut sorter).await?;
+    let (mut removed, mut after) = (0, None::<Vec<u8>>);
     loop {
         let mut transaction = server.store.write().await?;
-        let entries = transaction.area_scan(BIN, None, STEP).await?;
+        let entries = transaction.area_scan(BIN, after.as_deref(), STEP).await?;
+        after = entries.last().map(|(place, _)| place.clone());
         let mut doomed = Vec::new();
+        let mut rest_stays = after.is_none();
         for (place, bytes) in &entries {
             let entry: ServerBinEntry = decode(BIN, bytes)?;
-            if entry.at.count() >= oldest && size <= server.limits.bin_bytes {
+            if sorter.leaves(&entry.entity, entry.at.count(), bytes.len() as u64) {
+                doomed.push(place);
+            } else if sorter.is_uniform() {
+                rest_stays = true;
                 break;
             }
-            size = size.saturating_sub(bytes.len() as u64);
-            doomed.push(place);
-        }
-        if doomed.is_empty() {
-            return Ok(removed);
         }
         for place in &doomed {
             transaction.area_remove(BIN, place).await?;
         }
-        removed += doomed.len();
-        transaction.commit().await?;
+        if !doomed.is_empty() {
+            removed += doomed.len();
+            transaction.commit().await?;
+        }
+        if rest_stays {
+            return Ok(removed);
+        }
     }
 }
 
-/// The bytes the bin holds.
-async fn size(server: &Inner) -> Result<u64> {
+/// Weighs all that the bin holds; whose it is matters only where an entity has limits of its own.
+async fn weigh(server: &Inner, sorter: &mut BinSorter<'_>) -> Result<()> {
     let mut snapshot = server.store.read().await?;
-    let (mut size, mut after) = (0, None::<Vec<u8>>);
+    let mut after = None::<Vec<u8>>;
     loop {
         let entries = snapshot.area_scan(BIN, after.as_deref(), STEP).await?;
-        size += entries.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+        for (_, bytes) in &entries {
+            let entity = match sorter.is_uniform() {
+                true => String::new(),
+                false => decode::<ServerBinEntry>(BIN, bytes)?.entity,
+            };
+            sorter.weigh(&entity, bytes.len() as u64);
+        }
         match entries.into_iter().next_back() {
             Some((last, _)) => after = Some(last),
-            None => return Ok(size),
+            None => return Ok(()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What one request may hold, and the clock that paces history marks.
 
+use onsync_core::bin::BinLimit;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Bounds on requests and answers. Everything a device sends is held against them before it costs anything.
@@ -27,6 +29,8 @@ pub struct Limits {
     pub bin_keep: Duration,
     /// Bytes the bin keeps.
     pub bin_bytes: u64,
+    /// What the bin keeps of single entities, by name.
+    pub bins: BTreeMap<String, BinLimit>,
 }
 
 impl Default for Limits {
@@ -43,6 +47,7 @@ impl Default for Limits {
             max_unsettled: 50_000,
             bin_keep: Duration::from_secs(30 * 86_400),
             bin_bytes: 64 << 20,
+            bins: BTreeMap::new(),
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod support;
 
+use onsync_core::bin::BinLimit;
 use onsync_core::memory::server::MemoryServerStore;
 use onsync_core::mutation::{Mutation, Outcome};
 use onsync_core::record::Version;
@@ -189,6 +190,34 @@ async fn the_bin_keeps_its_time() {
     clock.advance(4 * DAY);
     server.maintain(Duration::from_secs(90 * DAY)).await.unwrap();
     assert!(bin(&server).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_entity_has_a_time_and_a_size_of_its_own() {
+    let left_with = async |limit: BinLimit| {
+        let bins = |name: &str| [(name.to_owned(), limit)].into_iter().collect();
+        let mut left = Vec::new();
+        for name in ["Company", "Item"] {
+            let limits = Limits {
+                bins: bins(name),
+                ..Limits::default()
+            };
+            let (server, _clock) = overwritten(limits, 5).await;
+            server.maintain(Duration::from_secs(90 * DAY)).await.unwrap();
+            left.push(bin(&server).await.len());
+        }
+        left
+    };
+    let short = BinLimit {
+        keep: Some(Duration::from_secs(3 * DAY)),
+        max_bytes: None,
+    };
+    assert_eq!(left_with(short).await, [3, 5], "of that entity alone");
+    let small = BinLimit {
+        keep: None,
+        max_bytes: Some(1),
+    };
+    assert_eq!(left_with(small).await, [0, 5], "of that entity alone");
 }
 
 #[tokio::test]

@@ -152,7 +152,10 @@ fn wrap(text: &str, width: usize, most: usize) -> Vec<String> {
             if letter != ' ' && !line.is_empty() && measure_text_width(&line) + next > width {
                 lines.push(std::mem::take(&mut line));
             }
-            line.push(letter);
+            // A line that goes on begins with what follows the spaces.
+            if letter != ' ' || !line.is_empty() || lines.is_empty() {
+                line.push(letter);
+            }
         }
     }
     lines.push(line);
@@ -180,6 +183,8 @@ mod tests {
         assert_eq!(wrap("abcdefghij", 4, 9), ["abcd", "efgh", "ij"]);
         assert_eq!(wrap("abcdefghij", 4, 2), ["abcd", "efg…"]);
         assert_eq!(wrap("", 4, 2), [""]);
+        assert_eq!(wrap("abcd  ef", 4, 9), ["abcd", "ef"]);
+        assert_eq!(wrap("a=1  b=22222", 4, 9), ["a=1", "b=22", "222"]);
         assert_eq!(wrap("日本語", 4, 9), ["日本", "語"]);
         assert_eq!(wrap("a b c d e f", 3, 2), ["a b", "c…"]);
     }

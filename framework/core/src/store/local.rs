@@ -99,6 +99,43 @@ impl Overlay {
 /// - There is one writer at a time; readers are never blocked by it and see only committed states.
 /// - Whatever was committed is there after a kill at any instant; what was not committed is not.
 /// - A store file that is no database is set aside under another name, and `open` says so in [`Opened`].
+///
+/// How the engine uses one, here the reference implementation:
+///
+/// ```
+/// use onsync_core::memory::local::MemoryStore;
+/// use onsync_core::schema::{Attribute, EntitySchema, Schema};
+/// use onsync_core::store::local::{Access, LocalStore, RecordState};
+/// use onsync_core::ValueType;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> onsync_core::Result<()> {
+/// let attributes = ["id", "name"].map(|name| Attribute::new(name, ValueType::Text));
+/// let visit = EntitySchema::new("Visit", "read-write-last-write-wins", &["id"], attributes.to_vec());
+/// let store: &dyn LocalStore = &MemoryStore::new(7);
+/// store.open(&Schema { entities: vec![visit.clone()], relations: vec![] }).await?;
+///
+/// // The app's writes are tracked: the record gets an overlay, which waits.
+/// let mut app = store.begin(Access::App).await?;
+/// let key = app.insert(&visit, &vec!["1".into(), "first".into()]).await?;
+/// app.commit().await?;
+///
+/// // The sync's writes are not: it marks what it sends, and takes the overlay away once the server has it.
+/// let mut sync = store.begin(Access::Sync { durable: true }).await?;
+/// sync.set_states(&visit, &[key.clone()], RecordState::InFlight).await?;
+/// sync.remove_overlay(&visit, &key).await?;
+/// sync.commit().await?;
+///
+/// // What is not committed never was.
+/// let mut forgotten = store.begin(Access::App).await?;
+/// forgotten.remove(&visit, &[key.clone()]).await?;
+/// drop(forgotten);
+/// let mut reader = store.begin(Access::Read).await?;
+/// assert!(reader.get(&visit, &[key.clone()]).await?[0].is_some());
+/// assert_eq!(reader.overlays(&visit, &[key]).await?, [None]);
+/// # Ok(())
+/// # }
+/// ```
 #[portable_async]
 pub trait LocalStore: MaybeSend + MaybeSync {
     /// Opens or creates the tables of a schema. Called once, before anything else; calling it again with another schema

@@ -39,6 +39,7 @@ pub use settings::{
 };
 
 use node::Node;
+use onsync_core::bin::BinLimit;
 use onsync_core::error::list_names;
 use onsync_core::handler::{Selection, SyncDirection};
 use onsync_core::registry::Registry;
@@ -330,7 +331,30 @@ fn limits(reader: &Reader<'_>) -> Result<LimitSettings> {
         queue: reader.count(&at("queue"))?,
         bin_keep: duration(reader, &["bin", "keep"])?,
         bin_bytes: reader.size(&["bin", "max_bytes"])?,
+        bins: bins(reader)?,
     })
+}
+
+/// What the bin keeps of the entities that say so.
+fn bins(reader: &Reader<'_>) -> Result<BTreeMap<String, BinLimit>> {
+    let mut bins = BTreeMap::new();
+    for name in reader.names(&["entities"]) {
+        let at = |key: &'static str| ["entities", name.as_str(), "bin", key];
+        let given = |key: &'static str| reader.root.at(&at(key)).is_some();
+        let keep = match given("keep") {
+            true => Some(duration(reader, &at("keep"))?),
+            false => None,
+        };
+        let max_bytes = match given("max_bytes") {
+            true => Some(reader.size(&at("max_bytes"))?),
+            false => None,
+        };
+        let limit = BinLimit { keep, max_bytes };
+        if limit != BinLimit::default() {
+            bins.insert(name, limit);
+        }
+    }
+    Ok(bins)
 }
 
 fn server(reader: &Reader<'_>) -> Result<ServerSettings> {

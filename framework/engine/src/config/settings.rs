@@ -1,5 +1,6 @@
 //! The settings beside the schema, as typed values.
 
+use onsync_core::bin::BinLimit;
 use onsync_core::handler::{Selection, SyncDirection};
 use onsync_core::{Error, Result};
 use serde::de::DeserializeOwned;
@@ -270,6 +271,8 @@ pub struct LimitSettings {
     pub bin_keep: Duration,
     /// Bytes the bin keeps.
     pub bin_bytes: u64,
+    /// What the bin keeps of single entities, by name.
+    pub bins: BTreeMap<String, BinLimit>,
 }
 
 /// How the server learns who speaks.

@@ -1,7 +1,8 @@
 //! The bin: values that lost, kept for a configured time and size, and how they come back.
 
 use super::areas::{self, Areas, MappedKey};
-use super::{Fence, Limits, Syncer};
+use super::{Fence, Syncer};
+use onsync_core::bin::BinSorter;
 use onsync_core::mutation::BinReason;
 use onsync_core::pattern::Direction;
 use onsync_core::rows::RowSet;
@@ -189,37 +190,37 @@ impl Syncer {
     /// # Errors
     /// Those of the store.
     pub(crate) async fn trim_bin(&self, fence: Fence, grown: bool) -> Result<()> {
-        let Limits {
-            bin_keep, bin_bytes, ..
-        } = self.limits;
-        let keep = i64::try_from(bin_keep.as_micros()).unwrap_or(i64::MAX);
-        let oldest = self.runtime.now().count().saturating_sub(keep);
         if !grown && !self.trim_is_due() {
             return Ok(());
         }
+        let limits = &self.limits;
+        let now = self.runtime.now().count();
+        let mut sorter = BinSorter::new(limits.bin_keep, limits.bin_bytes, &limits.bins, now);
         let mut tx = self.store.begin(Access::Read).await?;
         let first = tx.list::<BinEntry>(areas::BIN, None, 1).await?;
         if first
             .first()
-            .is_none_or(|(_, entry)| !grown && entry.at.count() >= oldest)
+            .is_none_or(|(_, entry)| !grown && sorter.is_uniform() && entry.at.count() >= sorter.oldest())
         {
             return Ok(());
         }
         drop(tx);
         let mut tx = self.begin(fence, false).await?;
-        let mut size = size_of(tx.as_mut()).await?;
+        weigh(tx.as_mut(), &mut sorter).await?;
+        let mut after = None::<Vec<u8>>;
         'trim: loop {
-            let entries = tx.area_scan(areas::BIN, None, STEP).await?;
-            if entries.is_empty() {
+            let entries = tx.area_scan(areas::BIN, after.as_deref(), STEP).await?;
+            after = entries.last().map(|(key, _)| key.clone());
+            if after.is_none() {
                 break;
             }
             for (key, bytes) in entries {
                 let entry: BinEntry = areas::decode(areas::BIN, &bytes)?;
-                if entry.at.count() >= oldest && size <= bin_bytes {
+                if sorter.leaves(&entry.entity, entry.at.count(), bytes.len() as u64) {
+                    tx.area_remove(areas::BIN, &key).await?;
+                } else if sorter.is_uniform() {
                     break 'trim;
                 }
-                size = size.saturating_sub(bytes.len() as u64);
-                tx.area_remove(areas::BIN, &key).await?;
             }
         }
         tx.commit().await
@@ -250,15 +251,21 @@ pub(super) async fn put_in_bin(
     tx.store(areas::BIN, id.as_bytes(), &entry).await
 }
 
-/// The bytes the bin holds.
-async fn size_of(tx: &mut dyn LocalTransaction) -> Result<u64> {
-    let (mut size, mut after) = (0, None::<Vec<u8>>);
+/// Weighs all that the bin holds; whose it is matters only where an entity has limits of its own.
+async fn weigh(tx: &mut dyn LocalTransaction, sorter: &mut BinSorter<'_>) -> Result<()> {
+    let mut after = None::<Vec<u8>>;
     loop {
         let found = tx.area_scan(areas::BIN, after.as_deref(), STEP).await?;
-        size += found.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+        for (_, bytes) in &found {
+            let entity = match sorter.is_uniform() {
+                true => String::new(),
+                false => areas::decode::<BinEntry>(areas::BIN, bytes)?.entity,
+            };
+            sorter.weigh(&entity, bytes.len() as u64);
+        }
         match found.into_iter().next_back() {
             Some((last, _)) => after = Some(last),
-            None => return Ok(size),
+            None => return Ok(()),
         }
     }
 }

@@ -53,6 +53,7 @@ pub(crate) use notes::{Notes, OwnNotes, Pulse};
 pub use open_conflicts::OpenConflict;
 
 use crate::sync::areas::Areas;
+use onsync_core::bin::BinLimit;
 use onsync_core::conflict::ConflictResolver;
 use onsync_core::family::Families;
 use onsync_core::handler::{Phase, Summary, SyncDirection};
@@ -91,6 +92,8 @@ pub struct Limits {
     pub bin_keep: Duration,
     /// Bytes of values the bin keeps.
     pub bin_bytes: u64,
+    /// What the bin keeps of single entities, by name.
+    pub bins: BTreeMap<String, BinLimit>,
     /// How long one apply may hold the writer.
     pub apply_target: Duration,
 }
@@ -108,6 +111,7 @@ impl Default for Limits {
             refresh_limit: 20_000,
             bin_keep: Duration::from_secs(30 * 86_400),
             bin_bytes: 64 << 20,
+            bins: BTreeMap::new(),
             apply_target: Duration::from_millis(20),
         }
     }
