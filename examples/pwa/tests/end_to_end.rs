@@ -1,4 +1,9 @@
-//! The web app in the system's Chromium, with its real server: `e2e.mjs` plays two people.
+//! The web app in the system's Chromium, with its real server: `e2e.mjs` plays two people, `promises.mjs` the scenarios of the documentation.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of a test fail by panicking, as the test does"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
