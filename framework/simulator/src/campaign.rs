@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Every so many-th run is made twice, and the two are compared line by line.
-const REPEATED: u64 = 100;
+/// Of a campaign whose worlds are the same each time, every so many-th run is made twice, and the two are compared line by line.
+pub const REPEATED: u64 = 100;
 
 /// Makes the plan of a seed.
 pub type MakePlan<'a> = dyn Fn(u64) -> Result<Plan> + Send + Sync + 'a;
@@ -30,6 +30,8 @@ pub struct Campaign<'a> {
     pub threads: usize,
     /// When to stop though seeds are left.
     pub time: Option<Duration>,
+    /// Whether every [`REPEATED`]th world runs twice; not where databases make keys by chance of their own.
+    pub repeats: bool,
     /// Whether to go on after a failure.
     pub keep_going: bool,
 }
@@ -102,7 +104,7 @@ impl Campaign<'_> {
             Ok(plan) => plan,
             Err(error) => return (failed("set-up", error.to_string()), false),
         };
-        if !seed.is_multiple_of(REPEATED) {
+        if !self.repeats || !seed.is_multiple_of(REPEATED) {
             return (run(&plan, self.patterns, self.make, false), false);
         }
         let first = run(&plan, self.patterns, self.make, true);

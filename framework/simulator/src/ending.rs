@@ -44,6 +44,27 @@ impl World<'_> {
         self.watch()
     }
 
+    /// The network is there again and nobody asks for anything: what was asked for before comes to its end by itself, and once
+    /// each device has fetched what the others sent, all are equal, within twice the longest wait.
+    pub(crate) fn come_back(&mut self) -> Result<(), Failure> {
+        self.shared.trace.say(|| "the network is there again".to_owned());
+        self.shared.mischief.heal();
+        for device in &self.devices {
+            cut(device, Duration::ZERO);
+        }
+        let healed = self.shared.runtime.elapsed();
+        for handle in std::mem::take(&mut self.asked) {
+            self.wait("a sync that was asked for before", handle.outcome())?;
+        }
+        self.settle()?;
+        let took = self.shared.runtime.elapsed().saturating_sub(healed);
+        if took > 2 * LONGEST_WAIT {
+            let message = format!("all devices were equal {took:?} after the network was there again");
+            return Err(broken("bounded time", message));
+        }
+        Ok(())
+    }
+
     /// People decide the conflicts that are open.
     fn decide(&mut self, number: usize) -> Result<(), Failure> {
         let pick = self.dice.roll();

@@ -14,6 +14,7 @@ mod ledger;
 mod network;
 pub mod place;
 pub mod plan;
+pub mod planted;
 mod reach;
 mod server_store;
 mod service;

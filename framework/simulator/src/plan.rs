@@ -5,7 +5,7 @@ use crate::fault::{Fault, Rates};
 use crate::shared::CrashPoint;
 use onsync_core::pattern::SyncPattern;
 use onsync_core::registry::Registry;
-use onsync_core::schema::Schema;
+use onsync_core::schema::{OnPendingConflicts, Schema};
 use onsync_core::{Error, Result};
 use onsync_testkit::fakes::Dice;
 use serde::{Deserialize, Serialize};
@@ -216,6 +216,9 @@ pub struct Plan {
     pub refresh_limit: usize,
     /// Whether messages and stores take uneven time, so that things happen in between.
     pub jitter: bool,
+    /// Nobody asks for a sync when all is well again: devices come back by themselves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unaided: bool,
     /// Where processes die, in a sweep.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub crashes: Vec<CrashPoint>,
@@ -253,10 +256,62 @@ impl Plan {
             request_bytes: [1, 400, 1_000, 1 << 20][number(dice.below(4))],
             refresh_limit: [0, 4, 20_000][number(dice.below(3))],
             jitter: dice.chance(800),
+            unaided: false,
             crashes: Vec::new(),
         };
         plan.set_rates(&rates);
         plan
+    }
+
+    /// The plan of a partition: devices edit and ask for syncs while messages are lost and more and more of them have no network at all,
+    /// until all has been cut off for a while. Then all is well, and nobody asks again.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn partition(seed: u64, patterns: &Patterns) -> Result<Self> {
+        let mut plan = Self::new(seed, patterns)?;
+        let mut dice = Dice::new(seed ^ 0x9a97);
+        let lost = [
+            Fault::Offline,
+            Fault::DropRequest,
+            Fault::DropAnswer,
+            Fault::Truncate,
+            Fault::Unavailable,
+        ];
+        let rates: Vec<(Fault, u64)> = lost.iter().map(|fault| (*fault, dice.below(2_500))).collect();
+        plan.set_rates(&Rates::only(&rates));
+        plan.unaided = true;
+        plan.steps.retain(|step| {
+            matches!(
+                step,
+                Step::Edit { tab: 0, .. }
+                    | Step::Sync { tab: 0, .. }
+                    | Step::Pause { .. }
+                    | Step::Foreign { .. }
+            )
+        });
+        for entity in &mut plan.schema.entities {
+            entity.on_pending_conflicts = OnPendingConflicts::Continue;
+        }
+        let cut = plan.steps.len() / 2;
+        let behind = plan.steps.split_off(cut);
+        let all = |device| Step::Partition {
+            device,
+            seconds: 86_400,
+        };
+        plan.steps.extend((0..plan.devices).map(all));
+        plan.steps.extend(behind);
+        for device in 0..plan.devices {
+            plan.steps.push(Step::Sync {
+                device,
+                tab: 0,
+                way: Way::Both,
+            });
+        }
+        plan.steps.push(Step::Pause {
+            millis: 1 + dice.below(600_000),
+        });
+        Ok(plan)
     }
 
     /// How often what fails.

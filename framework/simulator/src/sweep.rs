@@ -1,12 +1,14 @@
 //! The exhaustive crash sweep: one fixed scenario, with a crash at every single step of every store.
 
 use crate::campaign::{Campaign, Findings};
+use crate::chance::number;
 use crate::place::MakePlace;
 use crate::plan::{Deal, Patterns, Plan, Step, Way};
 use crate::shared::CrashPoint;
 use crate::world::{Failure, run};
 use onsync_core::Result;
 use onsync_core::schema::{Ids, Schema};
+use onsync_testkit::fakes::Dice;
 use std::collections::BTreeMap;
 
 /// Two devices, a server and another program: creates, updates, deletes and families, pushed and pulled both ways, with small pages
@@ -71,6 +73,7 @@ pub fn scenario(schema: Schema, late: BTreeMap<String, String>) -> Plan {
         request_bytes: 600,
         refresh_limit: 4,
         jitter: false,
+        unaided: false,
         crashes: Vec::new(),
     }
 }
@@ -111,6 +114,19 @@ pub fn points(plan: &Plan, patterns: &Patterns, make: &MakePlace) -> Result<Vec<
     Ok(on(false, device).chain(on(true, server)).collect())
 }
 
+/// So many pairs of crashes of a scenario, by chance: the second one meets what the first one left.
+pub fn pairs(points: &[CrashPoint], count: usize, seed: u64) -> Vec<Vec<CrashPoint>> {
+    let mut dice = Dice::new(seed);
+    let mut one = || points.get(number(dice.below(points.len() as u64))).copied();
+    (0..count)
+        .filter_map(|_| {
+            let mut pair = vec![one()?, one()?];
+            pair.sort_unstable();
+            Some(pair)
+        })
+        .collect()
+}
+
 /// Runs a scenario once for each of these sets of crashes.
 pub fn sweep(
     plan: &Plan,
@@ -133,6 +149,7 @@ pub fn sweep(
         seeds: 0..crashes.len() as u64,
         threads,
         time: None,
+        repeats: false,
         keep_going: true,
     };
     campaign.run(&|_| {})

@@ -17,6 +17,7 @@ use onsync_core::handler::Parameters;
 use onsync_core::memory::faults::killed;
 use onsync_core::runtime::Runtime as _;
 use onsync_core::schema::Schema;
+use onsync_engine::SyncHandle;
 use onsync_testkit::fakes::{Dice, ManualRuntime};
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -109,6 +110,8 @@ pub(crate) struct World<'a> {
     pub(crate) facts: Arc<BTreeMap<String, Facts>>,
     pub(crate) dice: Dice,
     pub(crate) backup: Option<Marked>,
+    /// The syncs that were asked for, where nobody asks again.
+    pub(crate) asked: Vec<SyncHandle>,
 }
 
 impl<'a> World<'a> {
@@ -150,6 +153,7 @@ impl<'a> World<'a> {
             facts: Arc::new(facts.collect()),
             dice: Dice::new(plan.seed ^ 0xd1ce),
             backup: None,
+            asked: Vec::new(),
         })
     }
 
@@ -183,6 +187,9 @@ impl<'a> World<'a> {
                 device.bury();
             }
             self.watch()?;
+        }
+        if self.plan.unaided {
+            return self.come_back();
         }
         self.heal()?;
         self.settle()
@@ -480,7 +487,7 @@ impl<'a> World<'a> {
             running.app.credentials_changed();
         }
         match running.app.on_sync(context(way), &Parameters::new()) {
-            Ok(_) => {}
+            Ok(handle) => self.asked.extend(self.plan.unaided.then_some(handle)),
             Err(error) => shared.trace.say(|| format!("no sync: {error}")),
         }
         shared.runtime.run_until_idle();

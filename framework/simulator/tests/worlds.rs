@@ -18,6 +18,7 @@ fn campaign(seeds: Range<u64>) -> Findings {
         seeds,
         threads: 2,
         time: None,
+        repeats: true,
         keep_going: false,
     };
     campaign.run(&|_| {})

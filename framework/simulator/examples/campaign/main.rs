@@ -2,6 +2,11 @@
 //!
 //! `cargo run --release --package onsync-simulator --example campaign -- --help`
 
+mod mutants;
+#[path = "../../tests/support/sqlite.rs"]
+mod sqlite;
+mod tiers;
+
 use clap::Parser;
 use onsync_core::Result;
 use onsync_core::pattern::SyncPattern;
@@ -10,7 +15,6 @@ use onsync_pattern_read_only_optimized::ReadOnlyOptimized;
 use onsync_pattern_read_write_conflict_detection::ConflictDetection;
 use onsync_pattern_read_write_last_write_wins::LastWriteWins;
 use onsync_pattern_read_write_one_to_many::OneToMany;
-use onsync_simulator::campaign::{Campaign, Failed, Findings};
 use onsync_simulator::{MemoryPlace, Patterns, Plan, run, shrink};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,15 +24,44 @@ use std::time::Duration;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What a campaign runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Tier {
+    /// Worlds by chance, in memory.
+    Worlds,
+    /// The fixed scenarios, with a crash at every single step of every store.
+    Sweep,
+    /// The fixed scenarios, with two crashes.
+    Pairs,
+    /// Worlds by chance, on real SQLite files.
+    Sqlite,
+    /// Devices cut off, which come back by themselves.
+    Partition,
+    /// Each planted bug, until a check finds it. Only in builds with `--cfg onsync_mutant`: cargo xtask mutants.
+    Mutants,
+}
+
 #[derive(Debug, Parser)]
 #[command(about = "Runs simulated worlds over all patterns and checks the promises.")]
 struct Arguments {
-    /// How many seeds.
+    /// What to run, one after the other.
+    #[arg(default_value = "worlds")]
+    tiers: Vec<Tier>,
+    /// How many seeds of worlds in memory; the most a planted bug may take.
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
     /// The first one.
     #[arg(long, default_value_t = 1)]
     from: u64,
+    /// How many seeds of worlds on SQLite files.
+    #[arg(long, default_value_t = 200)]
+    sqlite_seeds: u64,
+    /// How many seeds of partitions.
+    #[arg(long, default_value_t = 10_000)]
+    partition_seeds: u64,
+    /// How many pairs of crashes of each fixed scenario.
+    #[arg(long, default_value_t = 2_000)]
+    pairs: usize,
     /// Runs this seed alone, and prints what happens in its world.
     #[arg(long)]
     seed: Option<u64>,
@@ -38,10 +71,13 @@ struct Arguments {
     /// Only these patterns.
     #[arg(long)]
     pattern: Vec<String>,
+    /// Only these planted bugs.
+    #[arg(long)]
+    mutant: Vec<String>,
     /// Worlds at once; as many as there are cores unless given.
     #[arg(long)]
     threads: Option<usize>,
-    /// Stops after so many seconds.
+    /// Stops each tier after so many seconds.
     #[arg(long)]
     time: Option<u64>,
     /// Goes on after a failure.
@@ -50,6 +86,17 @@ struct Arguments {
     /// Cuts the failing plan down and writes it to this file.
     #[arg(long)]
     keep: Option<std::path::PathBuf>,
+}
+
+impl Arguments {
+    fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.threads.unwrap_or_else(cores)
+    }
+
+    fn time(&self) -> Option<Duration> {
+        self.time.map(Duration::from_secs)
+    }
 }
 
 fn patterns(arguments: &Arguments) -> Result<Patterns> {
@@ -84,61 +131,32 @@ fn main() -> ExitCode {
 fn work(arguments: &Arguments) -> Result<bool> {
     let patterns = patterns(arguments)?;
     if let Some(seed) = arguments.seed {
-        return Ok(tell(&Plan::new(seed, &patterns)?, &patterns, arguments));
+        let plan = match arguments.tiers.as_slice() {
+            [Tier::Partition] => Plan::partition(seed, &patterns)?,
+            _ => Plan::new(seed, &patterns)?,
+        };
+        return Ok(tell(&plan, &patterns, arguments));
     }
     if let Some(path) = &arguments.plan {
         let text = std::fs::read_to_string(path)
             .map_err(|error| onsync_core::Error::fatal("invalid_value", error.to_string()))?;
         return Ok(tell(&Plan::from_text(&text)?, &patterns, arguments));
     }
-    let plan = |seed| Plan::new(seed, &patterns);
-    let campaign = Campaign {
-        patterns: &patterns,
-        make: &MemoryPlace::make,
-        plan: &plan,
-        seeds: arguments.from..arguments.from + arguments.seeds,
-        threads: arguments
-            .threads
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
-        time: arguments.time.map(Duration::from_secs),
-        keep_going: arguments.keep_going,
-    };
-    let findings = campaign.run(&|_| {});
-    report(&findings);
-    if let Some(Failed { seed, .. }) = findings.failed.first().filter(|_| !arguments.keep_going) {
-        tell(&Plan::new(*seed, &patterns)?, &patterns, arguments);
-    }
-    Ok(findings.failed.is_empty())
-}
-
-fn report(findings: &Findings) {
-    let seconds = findings.took.as_secs_f64();
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    let rate = findings.runs as f64 / seconds;
-    println!("{} worlds in {seconds:.1} s: {rate:.0} a second", findings.runs);
-    let reach = &findings.reach;
-    let each = |count: u64| count / findings.runs.max(1);
-    println!(
-        "each: {} writes, {} crashes, {} requests, {} of them lost; {} worlds ran twice and did the same",
-        each(reach.writes),
-        each(reach.crashes),
-        each(reach.requests),
-        each(reach.lost),
-        findings.repeated
-    );
-    for (fault, phase) in reach.missing() {
-        println!("never reached: {fault} during {}", phase.name());
-    }
-    let mut by_check = std::collections::BTreeMap::<&str, Vec<&Failed>>::new();
-    for failed in &findings.failed {
-        by_check.entry(failed.failure.check).or_default().push(failed);
-    }
-    for (check, failed) in by_check {
-        println!("FAILED {check}: {} worlds", failed.len());
-        for Failed { seed, failure } in failed.iter().take(5) {
-            println!("  seed {seed}: {}", failure.message);
+    let mut held = true;
+    for tier in &arguments.tiers {
+        held &= match tier {
+            Tier::Worlds => tiers::worlds(arguments, &patterns)?,
+            Tier::Sweep => tiers::sweep(arguments, &patterns, false)?,
+            Tier::Pairs => tiers::sweep(arguments, &patterns, true)?,
+            Tier::Sqlite => tiers::sqlite(arguments, &patterns),
+            Tier::Partition => tiers::partition(arguments, &patterns),
+            Tier::Mutants => mutants::hunt(arguments, &patterns)?,
+        };
+        if !held && !arguments.keep_going {
+            break;
         }
     }
+    Ok(held)
 }
 
 /// Runs one plan, cut down where it fails and that is wanted, and says what happened.

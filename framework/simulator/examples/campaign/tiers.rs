@@ -1,0 +1,149 @@
+//! What campaigns consist of, and what they say.
+
+use crate::sqlite::{SqlitePlace, on_files};
+use crate::{Arguments, tell};
+use onsync_core::Result;
+use onsync_simulator::campaign::{Campaign, Failed, Findings, MakePlan};
+use onsync_simulator::sweep::{pairs, points, scenarios, sweep as run_all};
+use onsync_simulator::{CrashPoint, MakePlace, MemoryPlace, Patterns, Plan};
+use std::collections::BTreeMap;
+
+/// So many worlds reach every fault in every phase.
+const ENOUGH_TO_REACH_ALL: u64 = 2_000;
+
+fn run(
+    arguments: &Arguments,
+    patterns: &Patterns,
+    make: &MakePlace,
+    plan: &MakePlan<'_>,
+    seeds: u64,
+    repeats: bool,
+) -> Findings {
+    let campaign = Campaign {
+        patterns,
+        make,
+        plan,
+        seeds: arguments.from..arguments.from + seeds,
+        threads: arguments.threads(),
+        time: arguments.time(),
+        repeats,
+        keep_going: arguments.keep_going,
+    };
+    campaign.run(&|_| {})
+}
+
+/// Worlds by chance, in memory; every fault must be reached in every phase.
+pub(crate) fn worlds(arguments: &Arguments, patterns: &Patterns) -> Result<bool> {
+    let plan = |seed| Plan::new(seed, patterns);
+    let findings = run(
+        arguments,
+        patterns,
+        &MemoryPlace::make,
+        &plan,
+        arguments.seeds,
+        true,
+    );
+    let held = report("worlds", &findings);
+    if let Some(Failed { seed, .. }) = findings.failed.first().filter(|_| !arguments.keep_going) {
+        tell(&Plan::new(*seed, patterns)?, patterns, arguments);
+    }
+    let missing = findings.reach.missing();
+    for (fault, phase) in &missing {
+        println!("never reached: {fault} during {}", phase.name());
+    }
+    let all_patterns = arguments.pattern.is_empty();
+    Ok(held && (missing.is_empty() || findings.runs < ENOUGH_TO_REACH_ALL || !all_patterns))
+}
+
+/// Worlds by chance, on real files.
+pub(crate) fn sqlite(arguments: &Arguments, patterns: &Patterns) -> bool {
+    let plan = |seed| Plan::new(seed, patterns).map(on_files);
+    let seeds = arguments.sqlite_seeds;
+    report(
+        "worlds on SQLite files",
+        &run(arguments, patterns, &SqlitePlace::make, &plan, seeds, false),
+    )
+}
+
+/// Devices that were cut off come back by themselves.
+pub(crate) fn partition(arguments: &Arguments, patterns: &Patterns) -> bool {
+    let plan = |seed| Plan::partition(seed, patterns);
+    let seeds = arguments.partition_seeds;
+    let findings = run(arguments, patterns, &MemoryPlace::make, &plan, seeds, true);
+    let held = report("partitions that heal", &findings);
+    println!(
+        "{} of {} were equal within twice the longest back-off",
+        findings.runs - findings.failed.len() as u64,
+        findings.runs
+    );
+    held
+}
+
+/// The fixed scenarios with one crash at every step of every store, or with pairs of them.
+pub(crate) fn sweep(arguments: &Arguments, patterns: &Patterns, two: bool) -> Result<bool> {
+    let mut held = true;
+    for plan in scenarios(patterns)? {
+        let entity = &plan.schema.entities[0];
+        let what = format!("{} with keys of {:?}", entity.pattern, entity.ids);
+        let all = match points(&plan, patterns, &MemoryPlace::make) {
+            Ok(all) => all,
+            Err(failure) => {
+                println!(
+                    "FAILED {what}, without a crash: {}: {}",
+                    failure.check, failure.message
+                );
+                return Ok(false);
+            }
+        };
+        let crashes: Vec<Vec<CrashPoint>> = match two {
+            true => pairs(&all, arguments.pairs, arguments.from),
+            false => all.into_iter().map(|point| vec![point]).collect(),
+        };
+        let findings = run_all(&plan, &crashes, patterns, &MemoryPlace::make, arguments.threads());
+        let kind = if two { "pairs of crashes" } else { "crashes" };
+        println!(
+            "{what}: {} steps, {} {kind} in {:.1} s",
+            plan.steps.len(),
+            findings.runs,
+            findings.took.as_secs_f64()
+        );
+        for Failed { seed, failure } in findings.failed.iter().take(3) {
+            let at = usize::try_from(*seed).ok().and_then(|index| crashes.get(index));
+            println!(
+                "FAILED {what}, crashes {at:?}: {}: {}",
+                failure.check, failure.message
+            );
+        }
+        held &= findings.failed.is_empty();
+    }
+    Ok(held)
+}
+
+/// Says what a campaign found; whether everything held.
+fn report(what: &str, findings: &Findings) -> bool {
+    let seconds = findings.took.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = findings.runs as f64 / seconds;
+    println!("{}: {what} in {seconds:.1} s, {rate:.0} a second", findings.runs);
+    let reach = &findings.reach;
+    let each = |count: u64| count / findings.runs.max(1);
+    println!(
+        "each: {} writes, {} crashes, {} requests, {} of them lost; {} worlds ran twice and did the same",
+        each(reach.writes),
+        each(reach.crashes),
+        each(reach.requests),
+        each(reach.lost),
+        findings.repeated
+    );
+    let mut by_check = BTreeMap::<&str, Vec<&Failed>>::new();
+    for failed in &findings.failed {
+        by_check.entry(failed.failure.check).or_default().push(failed);
+    }
+    for (check, failed) in by_check {
+        println!("FAILED {check}: {} worlds", failed.len());
+        for Failed { seed, failure } in failed.iter().take(5) {
+            println!("  seed {seed}: {}", failure.message);
+        }
+    }
+    findings.failed.is_empty()
+}
