@@ -61,6 +61,7 @@ pub(crate) enum Command {
     Rejected(Rejected),
     Bin(Bin),
     Generate(Generate),
+    Torture(Torture),
     Demo(Demo),
 }
 
@@ -221,6 +222,32 @@ pub(crate) enum Language {
     Rust,
     /// types of records, and of the names
     Typescript,
+}
+
+const TORTURE_EXAMPLES: &str = "\
+Each world is a server, two to five devices, people who write and processes that die; requests are lost, doubled, delayed
+and cut off; stores are full, busy or killed before and after each write. Everything is in memory, and time is virtual:
+neither your store nor your server is touched. A world follows from its number, so the same seed fails again.
+It ends with 1 if a promise broke.
+
+Examples:
+  onsync torture                                 a minute over onsync.toml
+  onsync torture --time 10m --from 1000000       other worlds, and more of them
+  onsync torture --seed 4711                     one world, told line by line";
+
+/// Try to break the promises on this configuration and these plug-ins, in simulated worlds
+#[derive(Clone, Debug, Args)]
+#[command(after_help = TORTURE_EXAMPLES)]
+pub(crate) struct Torture {
+    /// How long to try
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) time: std::time::Duration,
+    /// The first seed
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub(crate) from: u64,
+    /// Only the world of this seed, and tell what happens in it
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["time", "from"])]
+    pub(crate) seed: Option<u64>,
 }
 
 const DEMO_EXAMPLES: &str = "\

@@ -15,6 +15,7 @@ mod screen;
 mod serve;
 mod status;
 mod sync;
+mod torture;
 
 use arguments::{Arguments, Command};
 use clap::Parser as _;
@@ -76,6 +77,7 @@ fn dispatch(screen: Screen, registries: &Registries, arguments: &Arguments) -> e
         }
         Command::Bin(bin) => in_background(lists::bin::run(screen, registries, config, bin)),
         Command::Generate(generate) => generate::run(screen, config, generate),
+        Command::Torture(torture) => torture::run(screen, registries, config, torture),
         Command::Demo(demo) => in_background(demo::run(screen, registries, demo)),
     }
 }

@@ -86,6 +86,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) facts: &'a BTreeMap<String, Facts>,
     pub(crate) ledger: &'a Ledger,
     pub(crate) found: &'a Found,
+    /// Entities that devices only send: what they confirm may leave them.
+    pub(crate) only_sent: &'a BTreeSet<String>,
     /// Whether the server was ever copied, and may have been restored.
     pub(crate) restored: bool,
 }
@@ -245,7 +247,8 @@ impl Judge<'_> {
 
     /// The device holds what the server holds, but for what is listed.
     fn converged(&self, device: &FoundDevice) -> Verdict {
-        for entity in device.schema.entities.iter().filter(|entity| !entity.local) {
+        let fetched = |entity: &&EntitySchema| !entity.local && !self.only_sent.contains(&entity.name);
+        for entity in device.schema.entities.iter().filter(fetched) {
             let columns = entity.columns();
             let server_entity = self.schema.entity(&entity.name);
             let Ok(server_entity) = server_entity else {

@@ -5,6 +5,7 @@ use crate::device::{Contents, LONGEST_WAIT, cut};
 use crate::foreign;
 use crate::world::{Failure, World, broken};
 use onsync_core::handler::Parameters;
+use onsync_core::pattern::Direction;
 use onsync_core::runtime::Runtime as _;
 use onsync_core::{Error, ErrorKind};
 use onsync_engine::Outcome;
@@ -150,12 +151,21 @@ impl World<'_> {
     }
 
     fn judge(&self, found: &Found) -> Result<(), Failure> {
+        let entities = self.schema.entities.iter();
+        let only_sent = entities
+            .filter(|entity| {
+                let pattern = self.patterns.get(&entity.pattern);
+                pattern.is_ok_and(|pattern| pattern.direction() == Direction::SendOnly)
+            })
+            .map(|entity| entity.name.clone())
+            .collect();
         let ledger = self.shared.ledger();
         let judge = Judge {
             schema: &self.schema,
             facts: &self.facts,
             ledger: &ledger,
             found,
+            only_sent: &only_sent,
             restored: self.backup.is_some(),
         };
         judge.all().map_err(|(check, message)| Failure { check, message })

@@ -3,6 +3,7 @@
 pub mod campaign;
 mod chance;
 mod checks;
+pub mod decoders;
 mod deletions;
 mod device;
 mod device_store;

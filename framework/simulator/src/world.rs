@@ -101,7 +101,7 @@ pub(crate) fn broken(check: &'static str, message: impl Into<String>) -> Failure
 
 pub(crate) struct World<'a> {
     pub(crate) plan: &'a Plan,
-    patterns: &'a Patterns,
+    pub(crate) patterns: &'a Patterns,
     pub(crate) shared: Arc<Shared>,
     pub(crate) place: Arc<dyn Place>,
     service: Arc<Service>,

@@ -1,10 +1,13 @@
 //! Worlds by chance, and the plans of those that once failed.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/sqlite.rs"]
+mod sqlite;
 mod support;
 
 use onsync_simulator::campaign::{Campaign, Findings};
 use onsync_simulator::{MemoryPlace, Plan, run};
+use sqlite::{SqlitePlace, on_files};
 use std::ops::Range;
 use support::patterns;
 
@@ -47,6 +50,43 @@ fn worlds_by_chance_keep_every_promise() {
 #[test]
 fn slow_more_worlds_by_chance_keep_every_promise() {
     check(&campaign(10_000..10_200));
+}
+
+/// The campaign runs two hundred of these; here is a sample in the profile that tests have.
+#[test]
+fn worlds_on_sqlite_files_keep_every_promise() {
+    let patterns = patterns();
+    let plan = |seed| Plan::new(seed, &patterns).map(on_files);
+    let campaign = Campaign {
+        patterns: &patterns,
+        make: &SqlitePlace::make,
+        plan: &plan,
+        seeds: 1..7,
+        threads: 2,
+        time: None,
+        repeats: false,
+        keep_going: false,
+    };
+    check(&campaign.run(&|_| {}));
+}
+
+#[test]
+fn devices_that_were_cut_off_come_back_by_themselves() {
+    let patterns = patterns();
+    let plan = |seed| Plan::partition(seed, &patterns);
+    let campaign = Campaign {
+        patterns: &patterns,
+        make: &MemoryPlace::make,
+        plan: &plan,
+        seeds: 1..31,
+        threads: 2,
+        time: None,
+        repeats: true,
+        keep_going: false,
+    };
+    let findings = campaign.run(&|_| {});
+    check(&findings);
+    assert!(findings.reach.lost > 30 * 40, "messages are lost");
 }
 
 /// The plans in a folder below `seeds/`, by file.

@@ -28,7 +28,7 @@ Exit codes of test:
   2  the command line was not understood
   3  under CI=true something was skipped that docs/skips.md does not list
   4  xtask could not do its own work; the message says why
-demo and bench end with the exit code of the program they run; js with 0, 1 or 4.";
+demo, bench, simulate and mutants end with the exit code of the program they run; js with 0, 1 or 4.";
 
 /// The benches of the crate `onsync`, in the order in which they run.
 const BENCHES: [&str; 6] = ["first_sync", "delta", "push", "conflicts", "family", "memory"];
@@ -79,6 +79,21 @@ enum Task {
         /// The file whose lines the demo shows.
         announcements: PathBuf,
     },
+    /// Run simulated worlds over all patterns, in the release profile: what the tests run, or what a night has time for.
+    Simulate {
+        /// Two million worlds, pairs of crashes and partitions besides; takes hours.
+        #[arg(long)]
+        nightly: bool,
+        /// Passed on to the campaign, after `--` (`--help`, `--seed 7`, …); instead of what it runs otherwise.
+        #[arg(last = true)]
+        flags: Vec<OsString>,
+    },
+    /// Build with the bugs that are planted in the sources, and print which check finds each of them.
+    Mutants {
+        /// Passed on to the campaign, after `--` (`--mutant <name>`, …).
+        #[arg(last = true)]
+        flags: Vec<OsString>,
+    },
     /// Run the benches, all of them or the named ones, in the release profile.
     Bench {
         /// Which benches; none named runs all.
@@ -104,8 +119,63 @@ fn main() -> ExitCode {
         }
         Task::Js => js::run(false),
         Task::Pwa { flags } => js::serve(&flags),
+        Task::Simulate { nightly, flags } => child::hand_over(simulate(nightly, &flags)),
+        Task::Mutants { flags } => child::hand_over(mutants(&flags)),
         Task::Bench { names, flags } => child::hand_over(bench(&names, &flags)),
     }
+}
+
+/// The campaign of the simulator; what it is to run comes behind.
+pub(crate) const CAMPAIGN: [&str; 7] = [
+    "run",
+    "--release",
+    "--package",
+    "onsync-simulator",
+    "--example",
+    "campaign",
+    "--",
+];
+
+/// What `cargo xtask test` runs of it: the same worlds each time.
+pub(crate) const TESTED: [&str; 5] = ["worlds", "sweep", "sqlite", "--seeds", "50000"];
+
+/// What a night has time for.
+const NIGHTLY: [&str; 12] = [
+    "worlds",
+    "sweep",
+    "pairs",
+    "sqlite",
+    "partition",
+    "--seeds",
+    "2000000",
+    "--pairs",
+    "20000",
+    "--sqlite-seeds",
+    "5000",
+    "--keep-going",
+];
+
+fn simulate(nightly: bool, flags: &[OsString]) -> std::process::Command {
+    let mut command = child::cargo();
+    command.args(CAMPAIGN);
+    match (flags.is_empty(), nightly) {
+        (false, _) => command.args(flags),
+        (true, false) => command.args(TESTED),
+        (true, true) => command.args(NIGHTLY),
+    };
+    command
+}
+
+/// A build of its own, in a folder of its own: every crate is compiled with the bugs in it.
+fn mutants(flags: &[OsString]) -> std::process::Command {
+    let mut command = child::cargo();
+    command
+        .env("RUSTFLAGS", "--cfg onsync_mutant")
+        .env("CARGO_TARGET_DIR", child::root().join("target/mutants"))
+        .args(CAMPAIGN)
+        .args(["mutants", "--seeds", "10000"])
+        .args(flags);
+    command
 }
 
 fn bench(names: &[String], flags: &[OsString]) -> std::process::Command {
@@ -178,6 +248,28 @@ mod tests {
             "1000",
         ];
         assert_eq!(words(&bench(&names, &flags)), expected);
+    }
+
+    #[test]
+    fn simulate_runs_what_the_tests_run_or_a_night_or_what_is_asked_for() {
+        let words = |line: &[&str]| match Arguments::try_parse_from(line).unwrap().command {
+            Task::Simulate { nightly, flags } => words(&simulate(nightly, &flags))[7..].join(" "),
+            _ => panic!("expected simulate"),
+        };
+        assert_eq!(words(&["xtask", "simulate"]), TESTED.join(" "));
+        assert_eq!(words(&["xtask", "simulate", "--nightly"]), NIGHTLY.join(" "));
+        assert_eq!(words(&["xtask", "simulate", "--", "--seed", "7"]), "--seed 7");
+    }
+
+    #[test]
+    fn mutants_are_built_apart() {
+        let command = mutants(&["--mutant".into(), "orphans-are-stored".into()]);
+        let flags: Vec<_> = command
+            .get_envs()
+            .filter(|(name, _)| *name == "RUSTFLAGS")
+            .collect();
+        assert_eq!(flags[0].1, Some("--cfg onsync_mutant".as_ref()));
+        assert!(words(&command).ends_with(&["--mutant".to_owned(), "orphans-are-stored".to_owned()]));
     }
 
     #[test]

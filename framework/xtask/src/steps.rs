@@ -137,6 +137,8 @@ pub(crate) fn steps(situation: &Situation) -> Vec<Step> {
             true,
             &["test", "--doc", "--workspace", "--no-fail-fast"],
         ),
+        step("simulator", &[], false, &[])
+            .with(owned(&[crate::CAMPAIGN.as_slice(), &crate::TESTED].concat())),
         Step {
             cargo: test_run(situation),
             reads: Reads::Tests,
@@ -289,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_leaves_out_clippy_the_browser_and_rustdoc_and_nothing_else() {
+    fn quick_leaves_out_clippy_the_browser_rustdoc_and_the_simulator_and_nothing_else() {
         let (run, left) = select(steps(&situation(true, true)), true);
         assert_eq!(
             left,
@@ -300,7 +302,8 @@ mod tests {
                 "browser",
                 "js",
                 "node",
-                "rustdoc"
+                "rustdoc",
+                "simulator"
             ]
         );
         let names: Vec<_> = run.iter().map(|step| step.name).collect();

@@ -278,7 +278,7 @@ impl<'a> Run<'a> {
             RequestFrame::Mutation(onsync_core::mutant!(
                 "a-change-is-sent-under-another-id-each-time",
                 cut.entry.mutation.clone(),
-                Mutation {
+                onsync_core::mutation::Mutation {
                     id: self.syncer.runtime.random_uuid(),
                     ..cut.entry.mutation.clone()
                 }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// One file for the server, one for each device, in a folder that goes with the world.
 pub(crate) struct SqlitePlace {
+    /// Attached once: whoever looks at the database later uses what the server attached.
+    server: Arc<SqliteServerStore>,
     folder: tempfile::TempDir,
 }
 
@@ -32,7 +34,8 @@ impl SqlitePlace {
                 .execute_batch(&table(entity))
                 .map_err(|error| failed("no table", error))?;
         }
-        Ok(Box::new(place))
+        let server = Arc::new(SqliteServerStore::new(SqliteServerStoreOptions::new(file)));
+        Ok(Box::new(Self { server, folder }))
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -42,8 +45,7 @@ impl SqlitePlace {
 
 impl Place for SqlitePlace {
     fn server(&self) -> Result<Arc<dyn ServerStore>> {
-        let options = SqliteServerStoreOptions::new(self.file("server"));
-        Ok(Arc::new(SqliteServerStore::new(options)))
+        Ok(self.server.clone())
     }
 
     fn device(&self, number: usize) -> Result<Arc<dyn LocalStore>> {

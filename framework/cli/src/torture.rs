@@ -1,0 +1,232 @@
+//! `onsync torture`: simulated worlds over the user's own configuration and plug-ins, until a promise breaks or the time is over.
+
+use crate::arguments::Torture;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::open;
+use crate::screen::{Screen, counted, number};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use onsync::Registries;
+use onsync::core::schema::Schema;
+use onsync_core::Error;
+use onsync_simulator::campaign::{Campaign, Failed, Findings};
+use onsync_simulator::{MemoryPlace, Plan, Run, run as run_world, shrink};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// What is checked at the end of each world, in words.
+const CHECKED: [&str; 9] = [
+    "no edit was lost unseen",
+    "nothing took effect twice",
+    "every device ended equal to the server, but for what it lists",
+    "what was deleted stayed deleted, and nothing else was",
+    "references held",
+    "conflicts were not decided silently",
+    "every sync ended in bounded time",
+    "the status said what was there",
+    "nothing panicked",
+];
+
+/// A failing plan is cut down in at most so many runs.
+const CUTS: usize = 2_000;
+
+/// Runs the command.
+pub(crate) fn run(screen: Screen, registries: &Registries, path: &Path, flags: &Torture) -> Outcome {
+    let config = open::device_config(path)?;
+    open::names_are_known(&config, registries)?;
+    let schema = config.schema;
+    if !schema.entities.iter().any(|entity| !entity.local) {
+        return Err(Failure::usage(Error::unsupported(
+            "unknown_entity",
+            "there is no entity that travels yet, and nothing to torture; `onsync add <Entity> --from <database>` writes entities",
+        )));
+    }
+    // Plug-ins that panic are findings, told with their world.
+    std::panic::set_hook(Box::new(|_| {}));
+    let torturer = Torturer {
+        screen,
+        registries,
+        schema,
+        flags,
+    };
+    match flags.seed {
+        Some(seed) => torturer.one(seed),
+        None => torturer.all(),
+    }
+}
+
+struct Torturer<'a> {
+    screen: Screen,
+    registries: &'a Registries,
+    schema: Schema,
+    flags: &'a Torture,
+}
+
+impl Torturer<'_> {
+    fn plan(&self, seed: u64) -> Plan {
+        Plan::with_schema(seed, self.schema.clone())
+    }
+
+    fn world(&self, plan: &Plan) -> Run {
+        run_world(plan, &self.registries.patterns, &MemoryPlace::make, true)
+    }
+
+    /// One world, told.
+    fn one(&self, seed: u64) -> Outcome {
+        let run = self.world(&self.plan(seed));
+        self.tell(&run);
+        self.screen
+            .json(&json!({ "seed": seed, "failure": failure(&run), "trace": run.trace }));
+        match run.failure {
+            Some(_) => Ok(Exit::Failed),
+            None => {
+                self.screen.line(self.screen.green("every promise held"));
+                Ok(Exit::Done)
+            }
+        }
+    }
+
+    /// World after world.
+    fn all(&self) -> Outcome {
+        let findings = self.campaign();
+        self.say_what_was_tried(&findings);
+        let Some(first) = findings.failed.first() else {
+            for checked in CHECKED {
+                self.screen
+                    .line(format!("  {} {checked}", self.screen.green("held")));
+            }
+            self.screen.json(&as_json(&findings, None));
+            return Ok(Exit::Done);
+        };
+        let short = self.shortest(first);
+        let failed = self.world(&short);
+        self.tell(&failed);
+        self.screen.line(format!(
+            "again: {}",
+            self.screen.cyan(format!("onsync torture --seed {}", first.seed))
+        ));
+        self.screen.json(&as_json(&findings, Some((first.seed, &failed))));
+        Ok(Exit::Failed)
+    }
+
+    fn campaign(&self) -> Findings {
+        let time = self.flags.time;
+        let plan = |seed| Ok(self.plan(seed));
+        let campaign = Campaign {
+            patterns: &self.registries.patterns,
+            make: &MemoryPlace::make,
+            plan: &plan,
+            seeds: self.flags.from..u64::MAX,
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            time: Some(time),
+            repeats: true,
+            keep_going: false,
+        };
+        let bar = self.bar(time);
+        let findings = campaign.run(&|findings: &Findings| {
+            bar.set_position(millis(findings.took));
+            if findings.runs.is_multiple_of(16) {
+                bar.set_message(format!(
+                    "{}, {}",
+                    counted(findings.runs, "world", "worlds"),
+                    counted(findings.reach.crashes, "crash", "crashes")
+                ));
+            }
+        });
+        bar.finish_and_clear();
+        findings
+    }
+
+    /// On a terminal, the time that is over.
+    fn bar(&self, time: Duration) -> ProgressBar {
+        let bar = ProgressBar::new(millis(time));
+        if self.screen.is_json() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        match ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}") {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        }
+    }
+
+    fn say_what_was_tried(&self, findings: &Findings) {
+        let reach = &findings.reach;
+        self.screen.line(format!(
+            "{} in {:.0} s: {} accepted, {}, {}, {} of them lost, cut off or refused",
+            self.screen.bold(counted(findings.runs, "world", "worlds")),
+            findings.took.as_secs_f64(),
+            counted(reach.writes, "write", "writes"),
+            counted(reach.crashes, "process died", "processes died"),
+            counted(reach.requests, "request", "requests"),
+            number(reach.lost)
+        ));
+        let tried: Vec<String> = faults(findings)
+            .into_iter()
+            .map(|(fault, times)| format!("{fault} {}", number(times)))
+            .collect();
+        self.screen
+            .line(format!("  {}", self.screen.dim(tried.join(" · "))));
+    }
+
+    /// The failing plan with as little in it as still fails in the same way.
+    fn shortest(&self, failed: &Failed) -> Plan {
+        self.screen.line(format!(
+            "{}: {}",
+            self.screen.red(failed.failure.check),
+            failed.failure.message
+        ));
+        self.screen.line("looking for the shortest way there …");
+        let (patterns, plan) = (&self.registries.patterns, self.plan(failed.seed));
+        shrink(&plan, failed.failure.check, patterns, &MemoryPlace::make, CUTS)
+    }
+
+    fn tell(&self, run: &Run) {
+        for line in &run.trace {
+            self.screen.line(line);
+        }
+        if let Some(failure) = &run.failure {
+            self.screen.line(format!(
+                "{}: {}",
+                self.screen
+                    .red(format!("the promise \"{}\" broke", failure.check)),
+                failure.message
+            ));
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How often each fault struck.
+fn faults(findings: &Findings) -> BTreeMap<&'static str, u64> {
+    let mut faults = BTreeMap::new();
+    for ((fault, _), times) in &findings.reach.cells {
+        *faults.entry(fault.name()).or_default() += times;
+    }
+    faults
+}
+
+fn failure(run: &Run) -> Option<Value> {
+    let failure = run.failure.as_ref()?;
+    Some(json!({ "check": failure.check, "message": failure.message }))
+}
+
+fn as_json(findings: &Findings, failed: Option<(u64, &Run)>) -> Value {
+    let reach = &findings.reach;
+    json!({
+        "worlds": findings.runs,
+        "seconds": findings.took.as_secs_f64(),
+        "writes": reach.writes,
+        "crashes": reach.crashes,
+        "requests": reach.requests,
+        "lost": reach.lost,
+        "faults": faults(findings),
+        "held": failed.is_none(),
+        "seed": failed.map(|(seed, _)| seed),
+        "failure": failed.and_then(|(_, run)| failure(run)),
+        "trace": failed.map(|(_, run)| run.trace.clone()),
+    })
+}
