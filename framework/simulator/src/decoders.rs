@@ -320,7 +320,11 @@ pub fn keys(bytes: &[u8]) {
 /// Values as text: of every type, what was read is written so that it is read again.
 pub fn values(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    for value_type in ValueType::ALL {
+    // Bytes are shown by their length alone.
+    let shown_whole = ValueType::ALL
+        .into_iter()
+        .filter(|value_type| *value_type != ValueType::Bytes);
+    for value_type in shown_whole {
         if let Ok(value) = value_type.parse(&text) {
             let written = value.to_string();
             let again = value_type.parse(&written);

@@ -248,11 +248,16 @@ pub(super) fn unseen(run: &Run<'_>, subject: &Subject<'_>, stored: &Row) -> Opti
         (Some(_), None, _) => subject.entry.mutation.kind == MutationKind::Delete,
         // Deleted since: what the server only wrote in another form is no change.
         (None, _, Some(then)) => may_be_repeated && !same(entity, then, stored),
+        // What travels together is edited, and changed there, as one.
         (Some(mine), Some(now), Some(then)) => travelling().any(|index| {
-            let name = &entity.attributes[index].name;
-            let edited = mine[index] != now[index] && mine[index] != stored[index];
-            let normalised = subject.entry.sent.values.has(name) && !may_be_repeated;
-            edited && stored[index] != then[index] && !normalised
+            let members = entity.together_with(index);
+            let edited = |index: usize| mine[index] != now[index] && mine[index] != stored[index];
+            let changed = |index: usize| {
+                let name = &entity.attributes[index].name;
+                let normalised = subject.entry.sent.values.has(name) && !may_be_repeated;
+                stored[index] != then[index] && !normalised
+            };
+            members.iter().any(|member| edited(*member)) && members.iter().any(|member| changed(*member))
         }),
         _ => false,
     };

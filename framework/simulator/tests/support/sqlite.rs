@@ -26,9 +26,8 @@ impl SqlitePlace {
     /// A database of the server with the tables of a schema, as somebody else would have made them.
     pub(crate) fn make(_seed: u64, schema: &Schema) -> Result<Box<dyn Place>> {
         let folder = tempfile::tempdir().map_err(|error| failed("no temporary folder", error))?;
-        let place = Self { folder };
-        let connection =
-            Connection::open(place.file("server")).map_err(|error| failed("no database", error))?;
+        let file = folder.path().join("server.sqlite");
+        let connection = Connection::open(&file).map_err(|error| failed("no database", error))?;
         for entity in &schema.entities {
             connection
                 .execute_batch(&table(entity))
