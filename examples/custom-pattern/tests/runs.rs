@@ -31,6 +31,18 @@ fn its_command_knows_the_pattern() {
     assert_ne!(output.status.code(), Some(2), "{said}");
 }
 
+#[test]
+fn its_promises_hold_under_torture() {
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/onsync.toml");
+    let (output, said) = run(&["torture", "--worlds", "20", "--time", "1h", "--config", config]);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("processes died"), "{said}");
+    assert!(said.contains("held no edit was lost unseen"), "{said}");
+    let (output, said) = run(&["torture", "--seed", "7", "--config", config]);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("creates Reading"), "{said}");
+}
+
 #[tokio::test]
 async fn an_app_without_the_pattern_refuses_the_configuration_and_lists_what_it_has() {
     let config = onsync::config::Config::from_text(include_str!("../onsync.toml")).unwrap();

@@ -242,11 +242,14 @@ pub(crate) struct Torture {
     /// How long to try
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub(crate) time: std::time::Duration,
+    /// At most so many worlds; as many as there is time for without it
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) worlds: Option<u64>,
     /// The first seed
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub(crate) from: u64,
     /// Only the world of this seed, and tell what happens in it
-    #[arg(long, value_name = "SEED", conflicts_with_all = ["time", "from"])]
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["time", "from", "worlds"])]
     pub(crate) seed: Option<u64>,
 }
 

@@ -117,7 +117,11 @@ impl Torturer<'_> {
             patterns: &self.registries.patterns,
             make: &MemoryPlace::make,
             plan: &plan,
-            seeds: self.flags.from..u64::MAX,
+            seeds: self.flags.from
+                ..self
+                    .flags
+                    .from
+                    .saturating_add(self.flags.worlds.unwrap_or(u64::MAX)),
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             time: Some(time),
             repeats: true,

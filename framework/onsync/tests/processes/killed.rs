@@ -38,6 +38,18 @@ fn sync_killed(settings: &Json, chance: &mut Chance, longest: Duration) -> u32 {
     panic!("a sync that gets nowhere");
 }
 
+/// So many kills, and `ONSYNC_TIMES` as many where that is asked for: `ONSYNC_TIMES=5 cargo test -p onsync --test processes --
+/// --nocapture slow_devices_killed` kills a thousand.
+fn times(ordinary: u32) -> u32 {
+    match std::env::var("ONSYNC_TIMES") {
+        Err(_) => ordinary,
+        Ok(number) => number
+            .parse()
+            .map(|times: u32| ordinary.saturating_mul(times))
+            .unwrap_or_else(|_| panic!("ONSYNC_TIMES: wanted a number, found `{number}`")),
+    }
+}
+
 /// First syncs and pushes of mixed edits, until so many processes were killed in the middle.
 fn kill_devices(wanted: u32) {
     let mut chance = Chance(u64::from(wanted));
@@ -81,7 +93,7 @@ fn devices_killed_at_any_moment_end_equal() {
 
 #[test]
 fn slow_devices_killed_two_hundred_times_end_equal() {
-    kill_devices(200);
+    kill_devices(times(200));
 }
 
 /// Pushes of mixed edits, each to a server that is killed meanwhile.
@@ -144,5 +156,5 @@ fn servers_killed_during_pushes_of_families_apply_each_edit_once() {
 
 #[test]
 fn slow_servers_killed_two_hundred_times_apply_each_edit_once() {
-    kill_servers(200, LWW);
+    kill_servers(times(200), LWW);
 }

@@ -12,7 +12,7 @@ pub(crate) fn hunt(arguments: &Arguments, patterns: &Patterns) -> Result<bool> {
     use onsync_simulator::planted::PLANTED;
     use onsync_simulator::{MemoryPlace, Plan};
 
-    println!("| planted bug | in | found by | at seed |\n|---|---|---|---|");
+    println!("| planted bug | in | scenarios | found by | at seed |\n|---|---|---|---|---|");
     let mut missed = 0;
     for bug in PLANTED {
         let wanted = arguments.mutant.is_empty() || arguments.mutant.iter().any(|name| name == bug.name);
@@ -40,7 +40,12 @@ pub(crate) fn hunt(arguments: &Arguments, patterns: &Patterns) -> Result<bool> {
                 (format!("NOT FOUND in {} worlds", findings.runs), String::new())
             }
         };
-        println!("| `{}` | {} | {check} | {seed} |", bug.name, bug.place);
+        let scenarios: Vec<String> = bug.scenarios.iter().map(u8::to_string).collect();
+        let scenarios = scenarios.join(", ");
+        println!(
+            "| `{}` | {} | {scenarios} | {check} | {seed} |",
+            bug.name, bug.place
+        );
     }
     println!("\n{missed} of the planted bugs were not found");
     Ok(missed == 0)
