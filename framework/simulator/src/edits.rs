@@ -433,6 +433,10 @@ pub(crate) async fn resolve(
         let result = app
             .resolve_conflict(&entity, key.clone(), resolution.clone())
             .await;
+        if keeps {
+            let now = result.as_ref().ok();
+            shared.ledger().is_kept(device, &entity, &key, now);
+        }
         shared.trace.say(|| {
             format!(
                 "{name}: resolves {:?} of {entity} {key} by {resolution:?}: {result:?}",

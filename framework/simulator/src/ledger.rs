@@ -205,6 +205,19 @@ impl Ledger {
         self.again.extend(values);
     }
 
+    /// A record that is kept in a conflict has this key from now on. Where the process died before it told, nobody knows whether it
+    /// has another one, and nothing is owed.
+    pub(crate) fn is_kept(&mut self, device: usize, entity: &str, key: &Key, now: Option<&Key>) {
+        for edit in &mut self.edits {
+            if edit.device == device && edit.entity == entity && edit.key == *key {
+                match now {
+                    Some(now) => edit.key = now.clone(),
+                    None => edit.void = true,
+                }
+            }
+        }
+    }
+
     /// A person takes the server's side: what the device wanted to delete stays.
     pub(crate) fn yields(&mut self, device: usize, entity: &str, key: &Key) {
         for edit in &mut self.edits {
