@@ -134,6 +134,8 @@ impl World<'_> {
         for device in &self.devices {
             let schema = self.plan.schema_of(device.upgraded);
             let store = self.place.device(device.number).map_err(failed)?;
+            let opened = self.wait("opening a device's store", store.open(&schema))?;
+            opened.map_err(failed)?;
             let contents = self.wait("reading a device", Contents::read(store.as_ref(), &schema))?;
             let Some(tab) = device.any() else {
                 return Err(broken("set-up", "a device is not running though all is well"));
