@@ -79,7 +79,7 @@ enum Task {
         /// The file whose lines the demo shows.
         announcements: PathBuf,
     },
-    /// Run simulated worlds over all patterns, in the release profile: what the tests run, or what a night has time for.
+    /// Run simulated worlds over all patterns, in the release profile: for minutes, or what a night has time for.
     Simulate {
         /// Two million worlds, pairs of crashes and partitions besides; takes hours.
         #[arg(long)]
@@ -126,7 +126,7 @@ fn main() -> ExitCode {
 }
 
 /// The campaign of the simulator; what it is to run comes behind.
-pub(crate) const CAMPAIGN: [&str; 7] = [
+const CAMPAIGN: [&str; 7] = [
     "run",
     "--release",
     "--package",
@@ -136,8 +136,8 @@ pub(crate) const CAMPAIGN: [&str; 7] = [
     "--",
 ];
 
-/// What `cargo xtask test` runs of it: the same worlds each time.
-pub(crate) const TESTED: [&str; 5] = ["worlds", "sweep", "sqlite", "--seeds", "10000"];
+/// What it runs in minutes: the same worlds each time.
+const TESTED: [&str; 5] = ["worlds", "sweep", "sqlite", "--seeds", "10000"];
 
 /// What a night has time for.
 const NIGHTLY: [&str; 12] = [
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn simulate_runs_what_the_tests_run_or_a_night_or_what_is_asked_for() {
+    fn simulate_runs_minutes_or_a_night_or_what_is_asked_for() {
         let words = |line: &[&str]| match Arguments::try_parse_from(line).unwrap().command {
             Task::Simulate { nightly, flags } => words(&simulate(nightly, &flags))[7..].join(" "),
             _ => panic!("expected simulate"),

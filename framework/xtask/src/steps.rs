@@ -137,8 +137,6 @@ pub(crate) fn steps(situation: &Situation) -> Vec<Step> {
             true,
             &["test", "--doc", "--workspace", "--no-fail-fast"],
         ),
-        step("simulator", &[], false, &[])
-            .with(owned(&[crate::CAMPAIGN.as_slice(), &crate::TESTED].concat())),
         Step {
             cargo: test_run(situation),
             reads: Reads::Tests,
@@ -291,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_leaves_out_clippy_the_browser_rustdoc_and_the_simulator_and_nothing_else() {
+    fn quick_leaves_out_clippy_the_browser_and_rustdoc_and_nothing_else() {
         let (run, left) = select(steps(&situation(true, true)), true);
         assert_eq!(
             left,
@@ -302,8 +300,7 @@ mod tests {
                 "browser",
                 "js",
                 "node",
-                "rustdoc",
-                "simulator"
+                "rustdoc"
             ]
         );
         let names: Vec<_> = run.iter().map(|step| step.name).collect();

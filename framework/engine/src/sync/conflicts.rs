@@ -297,6 +297,39 @@ pub(super) async fn meets_unseen(
     Ok(true)
 }
 
+/// A change that was refused had met a page on its way, and its outcome was to decide: nothing of it is on the server, so the pattern
+/// compares what arrived then with what the change was based on. True if that is a conflict, which is durable then.
+pub(super) async fn met_while_on_its_way(
+    run: &mut Run<'_>,
+    tx: &mut dyn LocalTransaction,
+    subject: &Subject<'_>,
+) -> Result<bool> {
+    let (entity, Some(base), Some(overlay)) = (subject.entity, &subject.moved, &subject.overlay) else {
+        return Ok(false);
+    };
+    let Some(theirs) = &overlay.base else {
+        return Ok(false);
+    };
+    let dirty = DirtyRecord {
+        entity,
+        base: base.as_ref(),
+        mine: subject.mine.as_ref(),
+        in_flight: None,
+    };
+    let pattern = run.syncer.pattern(&entity.name)?;
+    let Action::Conflict(_) = pattern.plan(&dirty, Incoming::Row(theirs), &PageKind::Delta) else {
+        return Ok(false);
+    };
+    let sides = Sides {
+        base: base.clone(),
+        mine: subject.mine.clone(),
+        theirs: Some(theirs.clone()),
+        awaits_outcome: false,
+    };
+    make_durable(run, tx, entity, overlay.clone(), sides).await?;
+    Ok(true)
+}
+
 /// A deletion arrives for a record in conflict that is an own create: there is nothing to be in conflict with any more.
 pub(super) async fn end_by_deletion(
     tx: &mut dyn LocalTransaction,

@@ -201,6 +201,9 @@ async fn perform(
             forget(run, tx, subject).await
         }
         Settlement::Reject(rejection) => {
+            if conflicts::met_while_on_its_way(run, tx, &subject).await? {
+                return Ok(());
+            }
             run.lists_rejections = true;
             list_refused(run, tx, subject, areas::REJECTED, rejection).await
         }
