@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
 
 /// How long a browser may remember a preflight's answer.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
@@ -60,7 +61,10 @@ pub fn router(service: Arc<dyn SyncService>, options: HttpServerOptions) -> Resu
         Some(cors) => router.layer(cors),
         None => router,
     };
-    Ok(router.layer(from_fn(trace::trace)))
+    // An answer that something on the way kept and gave again would be taken for news.
+    let fresh =
+        SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(router.layer(fresh).layer(from_fn(trace::trace)))
 }
 
 async fn health(State(face): State<Face>) -> Json<Health> {

@@ -296,6 +296,7 @@ async fn browsers_of_configured_origins_may_ask() {
         .unwrap();
     let response = ask(fake(small), web, refused).await;
     assert_eq!(response.status(), 415);
+    assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
     assert!(
         response
             .headers()
@@ -316,6 +317,7 @@ async fn health_tells_the_smaller_limit_and_needs_no_token() {
     let response = ask(fake(small), options(), request).await;
     assert_eq!(response.headers()["x-request-id"], "from-the-proxy");
     assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
+    assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
     let health: Health = serde_json::from_slice(&body(response).await).unwrap();
     assert_eq!(
         (health.service.as_str(), health.max_request_bytes),
