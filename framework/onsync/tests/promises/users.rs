@@ -239,13 +239,19 @@ mod run {
                 for area in ["outbox", "checkpoint", "created", "bin"] {
                     left += tx.area_scan(area, None, 10).await.unwrap().len() as u64;
                 }
-                let state = tx.area_scan("state", None, 10).await.unwrap();
-                let names: Vec<Vec<u8>> = state.into_iter().map(|(key, _)| key).collect();
-                assert_eq!(names, [b"fence"], "the fence alone outlives a user");
-                left
+                (left, tx.area_scan("state", None, 10).await.unwrap())
             })
         };
-        assert_eq!(left(&store), 0);
+        let names = |state: &[(Vec<u8>, Vec<u8>)]| -> Vec<String> {
+            let keys = state.iter().map(|(key, _)| String::from_utf8_lossy(key));
+            keys.map(|key| key.into_owned()).collect()
+        };
+        let (records, state) = left(&store);
+        assert_eq!(
+            (records, names(&state)),
+            (0, vec!["fence".to_owned()]),
+            "the fence alone outlives a user"
+        );
         drop(phone);
         // Killed before the wipe was done: the note that it is to be done is there, and it is done when the store is opened.
         let phone = build();
@@ -263,8 +269,14 @@ mod run {
         });
         drop(phone);
         world.runtime.run_until_idle();
+        let (_, annas) = left(&store);
         let phone = build();
-        assert_eq!(left(&store), 0);
+        let (records, state) = left(&store);
+        assert_eq!(
+            (records, names(&state)),
+            (0, vec!["fence".to_owned(), "instance".to_owned()])
+        );
+        assert!(!annas.contains(&state[1]), "the store has a new name");
         login(&phone, "berta").unwrap();
         assert_eq!(phone.count("Item"), 0);
     }
