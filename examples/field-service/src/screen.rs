@@ -66,6 +66,12 @@ pub(crate) async fn run() -> Result<()> {
     });
     let mut watch = field.app.watch_status();
     let _terminal = Terminal::open()?;
+    // Signing in ends what runs: the run of the start comes to its end first, well or not.
+    while let Some(status) = watch.next().await {
+        if status.completed_at.contains_key("Splash") || status.last_error.is_some() {
+            break;
+        }
+    }
     field.sign_in().await?;
     let mut keys = keys();
     let mut said = VecDeque::new();
