@@ -224,6 +224,14 @@ pub(crate) enum Language {
     Typescript,
 }
 
+/// A time span above zero.
+fn span(text: &str) -> Result<std::time::Duration, String> {
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|span| !span.is_zero())
+        .ok_or_else(|| "wanted a time above zero such as 60s or 10m".to_owned())
+}
+
 const TORTURE_EXAMPLES: &str = "\
 Each world is a server, two to five devices, people who write and processes that die; requests are lost, doubled, delayed
 and cut off; stores are full, busy or killed before and after each write. Everything is in memory, and time is virtual:
@@ -240,10 +248,10 @@ Examples:
 #[command(after_help = TORTURE_EXAMPLES)]
 pub(crate) struct Torture {
     /// How long to try
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span)]
     pub(crate) time: std::time::Duration,
     /// At most so many worlds; as many as there is time for without it
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) worlds: Option<u64>,
     /// The first seed
     #[arg(long, value_name = "SEED", default_value_t = 1)]

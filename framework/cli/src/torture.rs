@@ -90,6 +90,12 @@ impl Torturer<'_> {
     /// World after world.
     fn all(&self) -> Outcome {
         let findings = self.campaign();
+        if findings.runs == 0 {
+            return Err(Failure::usage(Error::unsupported(
+                "no_world",
+                "no world was finished in that time, so nothing was shown; give it more with `--time`",
+            )));
+        }
         self.say_what_was_tried(&findings);
         let Some(first) = findings.failed.first() else {
             for checked in CHECKED {

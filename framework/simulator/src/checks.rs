@@ -10,6 +10,9 @@ use onsync_engine::sync::{BinEntry, RejectedChange, RejectedEntry};
 use onsync_engine::{App, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What stands for the name of records that have none.
+const NAMELESS: Key = Key(Vec::new());
+
 /// What a device lists for its people.
 pub(crate) struct Lists {
     pub(crate) rejected: Vec<RejectedEntry>,
@@ -219,7 +222,10 @@ impl Judge<'_> {
         let mut common: BTreeMap<Key, Vec<String>> = BTreeMap::new();
         for (number, row) in rows.get(&entity.name).into_iter().flatten().enumerate() {
             let Some(facts) = facts else { continue };
-            let unnamed = || Key(vec![Value::Integer(-1), Value::Text(format!("{number} {row:?}"))]);
+            let unnamed = || match facts.nameless {
+                true => NAMELESS,
+                false => Key(vec![Value::Integer(-1), Value::Text(format!("{number} {row:?}"))]),
+            };
             let identity = facts.identity(entity, row).unwrap_or_else(unnamed);
             let mut fields = Fields::new();
             for name in columns {
@@ -307,6 +313,9 @@ impl Judge<'_> {
             }
             if entity.ids == Ids::Client {
                 held.insert(overlay.key.clone());
+            }
+            if facts.nameless {
+                held.insert(NAMELESS);
             }
         }
         held

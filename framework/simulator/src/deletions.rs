@@ -28,6 +28,7 @@ impl Judge<'_> {
 
     fn identity_of(&self, entity: &EntitySchema, facts: &Facts, key: &Key, fields: &Fields) -> Option<Key> {
         match entity.ids {
+            _ if facts.nameless => None,
             Ids::Client => Some(key.clone()),
             Ids::Server => {
                 let tag = fields.value(&entity.attributes.get(facts.tag?)?.name);

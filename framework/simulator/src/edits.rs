@@ -59,11 +59,7 @@ impl Editor<'_> {
     }
 
     fn facts(&self, entity: &str) -> Facts {
-        self.facts.get(entity).cloned().unwrap_or(Facts {
-            tokens: Vec::new(),
-            tag: None,
-            references: Vec::new(),
-        })
+        self.facts.get(entity).cloned().unwrap_or_default()
     }
 
     fn token(&mut self, entity: &EntitySchema, index: usize, bad: bool) -> Value {

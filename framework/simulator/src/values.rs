@@ -1,6 +1,6 @@
 //! Values that occur once in a world: whoever meets one knows which write it came from.
 
-use onsync_core::schema::{EntitySchema, Schema};
+use onsync_core::schema::{EntitySchema, Ids, Schema};
 use onsync_core::value::Timestamp;
 use onsync_core::{Key, Value, ValueType};
 use uuid::Uuid;
@@ -54,7 +54,7 @@ pub(crate) fn small(value_type: ValueType, number: u64) -> Value {
 }
 
 /// What the simulator needs to know of an entity.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     /// Positions of attributes whose values tell their writes: not part of the key, no references.
     pub(crate) tokens: Vec<usize>,
@@ -62,6 +62,9 @@ pub(crate) struct Facts {
     pub(crate) tag: Option<usize>,
     /// Attributes that refer to a parent, with its name.
     pub(crate) references: Vec<(usize, String)>,
+    /// Whether nothing names this entity's records on a device and on the server alike: the server issues their keys and they hold nothing that
+    /// tells them apart, or their keys refer to such keys. What they hold and how many there are is all that can be compared.
+    pub(crate) nameless: bool,
 }
 
 impl Facts {
@@ -79,11 +82,28 @@ impl Facts {
                     && !references.iter().any(|(reference, _)| reference == index)
             })
             .collect();
-        let tag = (tokens.len() > 1).then(|| tokens.remove(0));
+        // Where the server issues the key nothing else names a record, so an only attribute names it and is never edited.
+        let needed = match entity.ids {
+            Ids::Client => 2,
+            Ids::Server => 1,
+        };
+        let tag = (tokens.len() >= needed).then(|| tokens.remove(0));
+        let issued = |parent: &str| {
+            schema
+                .entity(parent)
+                .is_ok_and(|parent| parent.ids == Ids::Server)
+        };
+        let nameless = match entity.ids {
+            Ids::Server => tag.is_none(),
+            Ids::Client => references
+                .iter()
+                .any(|(index, parent)| entity.is_key(*index) && issued(parent)),
+        };
         Self {
             tokens,
             tag,
             references,
+            nameless,
         }
     }
 
@@ -95,8 +115,9 @@ impl Facts {
     /// What names a record for good: its key, or its tag where devices do not know the server's key.
     pub(crate) fn identity(&self, entity: &EntitySchema, row: &[Value]) -> Option<Key> {
         match entity.ids {
-            onsync_core::schema::Ids::Client => Some(entity.key_of(row)),
-            onsync_core::schema::Ids::Server => {
+            _ if self.nameless => None,
+            Ids::Client => Some(entity.key_of(row)),
+            Ids::Server => {
                 let tag = row.get(self.tag?)?;
                 (!tag.is_null()).then(|| Key(vec![tag.clone()]))
             }

@@ -1,0 +1,66 @@
+//! `onsync torture`: tables of all kinds can be tortured, and nothing is said to hold that was not tried.
+
+mod support;
+
+use support::Place;
+
+/// Keys of the server beside many values, one and none; and a key made of the keys of two parents.
+const TABLES: &str = r#"
+[contexts.Online]
+[entities.Playlist]
+pattern = "read-write-last-write-wins"
+key = "id"
+ids = "server"
+attributes = { id = "integer", name = "text" }
+[entities.Track]
+pattern = "read-write-conflict-detection"
+on_pending_conflicts = "continue"
+key = "id"
+ids = "server"
+attributes = { id = "integer", name = "text", composer = "text", seconds = "integer" }
+[entities.Entry]
+pattern = "read-write-last-write-wins"
+key = ["playlist", "track"]
+attributes = { playlist = "integer", track = "integer" }
+[entities.Vote]
+pattern = "read-write-last-write-wins"
+key = "id"
+ids = "server"
+attributes = { id = "integer", track = "integer" }
+[relations.playlist]
+child = "Entry"
+attribute = "playlist"
+parent = "Playlist"
+[relations.track]
+child = "Entry"
+attribute = "track"
+parent = "Track"
+[relations.vote]
+child = "Vote"
+attribute = "track"
+parent = "Track"
+"#;
+
+#[test]
+fn slow_tables_of_all_kinds_hold() {
+    let place = Place::new();
+    place.write("onsync.toml", TABLES);
+    let held = place.onsync(&["torture", "--worlds", "30", "--time", "1h"]).expect(0);
+    held.says("30 worlds").says("held every device ended equal");
+}
+
+#[test]
+fn what_was_not_tried_does_not_hold() {
+    let place = Place::new();
+    place.write("onsync.toml", TABLES);
+    for (flags, complaint) in [
+        (["torture", "--time", "soon"], "wanted a time above zero such as 60s"),
+        (["torture", "--time", "0s"], "wanted a time above zero such as 60s"),
+        (["torture", "--worlds", "0"], "0 is not in 1.."),
+        (["torture", "--time", "1ns"], "no_world"),
+    ] {
+        let refused = place.onsync(&flags).expect(2);
+        refused.complains(complaint);
+        assert_eq!(refused.out, "");
+    }
+}
