@@ -57,6 +57,11 @@ impl Changes {
         self.edits.subscribe()
     }
 
+    /// How many commits there were.
+    pub(crate) fn commits(&self) -> u64 {
+        *self.bell.borrow()
+    }
+
     /// Rings at each commit.
     pub(crate) fn bell(&self) -> watch::Receiver<u64> {
         self.bell.subscribe()

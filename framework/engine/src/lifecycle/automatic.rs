@@ -4,7 +4,6 @@ use super::ask::Manner;
 use super::triggers::{Due, Occasion, Triggers};
 use super::{Lifecycle, closed};
 use crate::events;
-use crate::observed::Changes;
 use crate::time::sleep_until;
 use futures_util::future::{Either, select};
 use onsync_core::handler::Parameters;
@@ -124,8 +123,8 @@ impl Lifecycle {
     }
 
     /// Keeps the status' counts right after commits, of this process and of others, until the app is closed.
-    pub(crate) async fn watch_counts(self: Arc<Self>, changes: Arc<Changes>) {
-        let mut bell = changes.bell();
+    pub(crate) async fn watch_counts(self: Arc<Self>) {
+        let mut bell = self.changes.bell();
         // None before the first look: what was committed since the app was opened is taken for another one's.
         let (mut foreign, mut waiting) = (None, 0);
         let work = async {
@@ -133,12 +132,12 @@ impl Lifecycle {
                 bell.borrow_and_update();
                 // Asked for first: what is committed while the rest is read is seen the next time.
                 let commits = self.store.foreign_commits().await.ok().or(foreign);
-                self.refresh().await;
+                self.follow_commits().await;
                 let counted = self.hub.status().waiting;
                 if commits != foreign {
                     self.remember_others().await;
                     if counted > waiting {
-                        changes.note_edit();
+                        self.changes.note_edit();
                     }
                 }
                 (foreign, waiting) = (commits, counted);

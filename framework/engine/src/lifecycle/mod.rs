@@ -27,6 +27,7 @@ pub(crate) use triggers::Occasion;
 use crate::config::{ContextSettings, RetrySettings, TriggerSettings};
 use crate::events::{Hub, Own};
 use crate::metrics;
+use crate::observed::Changes;
 use crate::sync::{Fence, OwnNotes, StepBudget};
 use crate::time::sleep_until;
 use futures_util::FutureExt as _;
@@ -59,6 +60,7 @@ pub(crate) struct Parts {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) store: Arc<dyn LocalStore>,
+    pub(crate) changes: Arc<Changes>,
     pub(crate) steps: Arc<dyn SyncSteps>,
     pub(crate) schema: Arc<Schema>,
     pub(crate) contexts: BTreeMap<String, ContextSettings>,
@@ -78,6 +80,7 @@ pub(crate) struct Lifecycle {
     runtime: Arc<dyn Runtime>,
     hub: Arc<Hub>,
     store: Arc<dyn LocalStore>,
+    changes: Arc<Changes>,
     steps: Arc<dyn SyncSteps>,
     schema: Arc<Schema>,
     /// Every entity that travels, parents first.
@@ -122,6 +125,8 @@ struct State {
     ended_well: bool,
     /// When notes were last kept.
     noted: Option<Duration>,
+    /// This app's and others' commits when what waits was counted last.
+    counted: Option<(u64, Option<u64>)>,
 }
 
 /// How an attempt ended.
@@ -143,6 +148,7 @@ impl Lifecycle {
             runtime: parts.runtime,
             hub: parts.hub,
             store: parts.store,
+            changes: parts.changes,
             steps: parts.steps,
             schema: parts.schema,
             order,
@@ -165,6 +171,7 @@ impl Lifecycle {
                 own: OwnNotes::default(),
                 ended_well: false,
                 noted: None,
+                counted: None,
             }),
             bell: Notify::new(),
             triggers: Mutex::new(Triggers::new(parts.triggers)),
@@ -200,8 +207,19 @@ impl Lifecycle {
         let _ = closed.wait_for(|closed| *closed).await;
     }
 
-    /// Counts what waits, for the status.
-    pub(crate) async fn refresh(&self) {
+    /// Counts what waits, for the status, if anything was committed since it was counted last.
+    pub(crate) async fn follow_commits(&self) {
+        // Asked for first: what is committed while the rest is read is seen the next time.
+        let now = (self.changes.commits(), self.store.foreign_commits().await.ok());
+        if now.1.is_some() && self.state().counted == Some(now) {
+            return;
+        }
+        let counted = self.refresh().await;
+        self.state().counted = counted.then_some(now);
+    }
+
+    /// Counts what waits, for the status; whether that went well.
+    pub(crate) async fn refresh(&self) -> bool {
         match self.steps.pending().await {
             Ok(pending) => {
                 let since = self.note_waiting(pending.waiting > 0);
@@ -213,8 +231,12 @@ impl Lifecycle {
                     status.unknown = pending.unknown;
                 });
             }
-            Err(error) => tracing::warn!(code = error.code(), "what waits to be sent could not be counted"),
+            Err(error) => {
+                tracing::warn!(code = error.code(), "what waits to be sent could not be counted");
+                return false;
+            }
         }
+        true
     }
 
     /// Drives the queue until the app is closed.
@@ -284,7 +306,7 @@ impl Lifecycle {
             }
         };
         if !matches!(end, End::Closed) {
-            self.refresh().await;
+            self.follow_commits().await;
         }
         let now = self.runtime.elapsed();
         self.tell_end(&request, &end, now.saturating_sub(began));

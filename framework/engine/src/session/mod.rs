@@ -182,6 +182,7 @@ impl Stage {
     fn lifecycle(
         &self,
         store: Arc<dyn LocalStore>,
+        changes: Arc<Changes>,
         user: Option<String>,
     ) -> Result<(Syncer, Arc<Lifecycle>)> {
         let made = &self.made;
@@ -190,6 +191,7 @@ impl Stage {
             runtime: made.runtime.clone(),
             hub: self.hub.clone(),
             store,
+            changes,
             steps: Arc::new(syncer.clone()) as Arc<dyn SyncSteps>,
             schema: made.schema.clone(),
             contexts: made.config.contexts.clone(),
@@ -227,14 +229,14 @@ impl Stage {
         let runtime = self.made.runtime.clone();
         let changes = store.changes.clone();
         let store: Arc<dyn LocalStore> = Arc::new(store);
-        let (syncer, lifecycle) = self.lifecycle(store.clone(), user.clone())?;
+        let (syncer, lifecycle) = self.lifecycle(store.clone(), changes.clone(), user.clone())?;
         let network = self.hub.status().network;
         self.hub.update(|status| *status = Status::new(network));
         lifecycle.remember().await;
         lifecycle.refresh().await;
         runtime.spawn(Box::pin(lifecycle.clone().drive()));
         runtime.spawn(Box::pin(lifecycle.clone().watch_triggers(changes.edits())));
-        runtime.spawn(Box::pin(lifecycle.clone().watch_counts(changes.clone())));
+        runtime.spawn(Box::pin(lifecycle.clone().watch_counts()));
         let core = Arc::new(Core {
             records: Records {
                 schema: self.made.schema.clone(),

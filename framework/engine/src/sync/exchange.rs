@@ -1,6 +1,6 @@
 //! Request and exchange: bounded requests out of the outbox, answers frame by frame.
 
-use super::areas::{self, Areas, Instance, StoredCheckpoint, entity_key};
+use super::areas::Areas;
 use super::outbox::{Cut, Outbox, Skipped};
 use super::pending::Held;
 use super::refused::{Culprits, culprits};
@@ -11,10 +11,9 @@ use crate::metrics::Tally;
 use onsync_core::handler::{Phase, Summary, SyncDirection};
 use onsync_core::mutation::Outcome;
 use onsync_core::page::Checkpoint;
-use onsync_core::pattern::Direction;
 use onsync_core::store::local::{Access, LocalTransaction};
 use onsync_core::transport::{Answer, Exchange};
-use onsync_core::wire::{AnswerFrame, AnswerState, EntityRequest, Hello, PROTOCOL, RequestFrame};
+use onsync_core::wire::{AnswerFrame, AnswerState, PROTOCOL, RequestFrame};
 use onsync_core::{Error, ErrorKind, Key, Result};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tracing::Instrument as _;
@@ -50,6 +49,18 @@ pub(super) struct Run<'a> {
     pub(super) resolved: bool,
     /// What open conflicts hold back.
     pub(super) held: Held,
+}
+
+/// A look at the store that shows all this run has written; it is handed on as long as nothing more is.
+pub(super) type Look = Option<Box<dyn LocalTransaction>>;
+
+/// The next mutations to send.
+#[derive(Default)]
+struct Batch {
+    cuts: Vec<Cut>,
+    /// More will wait behind them.
+    more: bool,
+    look: Look,
 }
 
 /// How often a run sends again what resolvers made of the conflicts it found; what is left then goes with the next run.
@@ -90,7 +101,7 @@ impl<'a> Run<'a> {
 
     pub(super) async fn run(mut self) -> Result<Summary> {
         let mut rounds = 0;
-        super::revisit::revisit(&mut self).await?;
+        let mut look = super::revisit::revisit(&mut self).await?;
         loop {
             if self
                 .step
@@ -100,27 +111,20 @@ impl<'a> Run<'a> {
                 self.summary.budget_used = true;
                 break;
             }
-            let (batch, more) = match self.step.direction {
-                SyncDirection::Pull => {
-                    let mut tx = self.syncer.store.begin(Access::Read).await?;
-                    self.held = Held::find(self.syncer, tx.as_mut(), &self.step.entities).await?;
-                    (Vec::new(), false)
-                }
-                SyncDirection::Push | SyncDirection::Both => self.batch().await?,
-            };
+            let Batch { cuts, more, look } = self.batch(look.take()).await?;
             let pulls = !more
                 && self.step.direction != SyncDirection::Push
                 && !self.held.holds_all(&self.step.entities);
-            if batch.is_empty() && (!pulls || rounds > 0) {
+            if cuts.is_empty() && (!pulls || rounds > 0) {
                 break;
             }
             let span = tracing::debug_span!(
                 "sync_exchange",
                 entities = self.step.entities.len(),
-                mutations = batch.len(),
+                mutations = cuts.len(),
                 pulls
             );
-            let exchanged = self.exchange(&batch, pulls).instrument(span).await;
+            let exchanged = self.exchange(&cuts, pulls, look).instrument(span).await;
             self.tally.tell(&self.summary);
             exchanged?;
             let again = std::mem::take(&mut self.resolved) && self.step.direction != SyncDirection::Pull;
@@ -139,8 +143,16 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Goes on with a look at the store, or takes a new one.
+    pub(super) async fn look(&self, look: Look) -> Result<Box<dyn LocalTransaction>> {
+        match look {
+            Some(look) => Ok(look),
+            None => self.syncer.store.begin(Access::Read).await,
+        }
+    }
+
     /// The step's entities that no open conflict holds back.
-    fn entities(&self) -> Vec<String> {
+    pub(super) fn entities(&self) -> Vec<String> {
         let names = self.step.entities.iter();
         names.filter(|name| !self.held.holds(name)).cloned().collect()
     }
@@ -152,13 +164,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The next mutations to send: what was cut before, then what is cut now. True if more will wait behind them.
-    async fn batch(&mut self) -> Result<(Vec<Cut>, bool)> {
+    /// The next mutations to send: what was cut before, then what is cut now.
+    async fn batch(&mut self, look: Look) -> Result<Batch> {
         let syncer = self.syncer;
         let (most, most_bytes) = (self.max_mutations(), self.syncer.limits.max_request_bytes);
-        let mut tx = syncer.store.begin(Access::Read).await?;
+        let mut tx = self.look(look).await?;
         tx.check_fence(self.fence).await?;
         self.held = Held::find(syncer, tx.as_mut(), &self.step.entities).await?;
+        if self.step.direction == SyncDirection::Pull {
+            return Ok(Batch {
+                look: Some(tx),
+                ..Batch::default()
+            });
+        }
         let entities = &self.entities();
         let (sent, held) = (std::mem::take(&mut self.sent), std::mem::take(&mut self.held));
         let outbox = self.outbox(tx.as_mut()).await?;
@@ -170,21 +188,26 @@ impl<'a> Run<'a> {
             .unsent(tx.as_mut(), &syncer.schema, skipped, most, most_bytes)
             .await;
         (self.sent, self.held) = (sent, held);
-        let (mut batch, more) = unsent?;
+        let (mut cuts, more) = unsent?;
         self.repeated
-            .extend(batch.iter().map(|cut| cut.entry.mutation.number));
+            .extend(cuts.iter().map(|cut| cut.entry.mutation.number));
         if more || !cut::anything(syncer, tx.as_mut(), entities).await? {
-            return Ok((batch, more));
+            let look = Some(tx);
+            return Ok(Batch { cuts, more, look });
         }
         drop(tx);
-        let bytes: usize = batch.iter().map(|cut| cut.entry.size()).sum();
-        let room = most.saturating_sub(batch.len());
+        let bytes: usize = cuts.iter().map(|cut| cut.entry.size()).sum();
+        let room = most.saturating_sub(cuts.len());
         let room_bytes = most_bytes.saturating_sub(bytes);
         let outbox = self.outbox.get_or_insert_default();
         let units = &mut self.units;
         let cut = cut::cut(syncer, self.fence, entities, room, room_bytes, outbox, units).await?;
-        batch.extend(cut.entries);
-        Ok((batch, cut.more))
+        cuts.extend(cut.entries);
+        Ok(Batch {
+            cuts,
+            more: cut.more,
+            look: None,
+        })
     }
 
     /// What has been cut and has no outcome; read in the first transaction that asks.
@@ -196,8 +219,8 @@ impl<'a> Run<'a> {
         Ok(self.outbox.insert(known))
     }
 
-    async fn exchange(&mut self, batch: &[Cut], pulls: bool) -> Result<()> {
-        let (frames, checkpoints) = self.frames(batch, pulls).await?;
+    async fn exchange(&mut self, batch: &[Cut], pulls: bool, look: Look) -> Result<()> {
+        let (frames, checkpoints) = self.frames(batch, pulls, look).await?;
         self.sent
             .extend(batch.iter().map(|cut| cut.entry.mutation.number));
         self.undisturbed = true;
@@ -217,83 +240,6 @@ impl<'a> Run<'a> {
         let result = self.receive(answer.as_mut(), batch, &mut received, before).await;
         self.summary.bytes_received = before + answer.bytes();
         result
-    }
-
-    /// The request's frames, and the checkpoint each pulled entity's answer must continue.
-    async fn frames(
-        &mut self,
-        batch: &[Cut],
-        pulls: bool,
-    ) -> Result<(Vec<RequestFrame>, BTreeMap<String, Option<Checkpoint>>)> {
-        let mut tx = self.syncer.store.begin(Access::Read).await?;
-        let instance = match tx.known_instance().await? {
-            Some(instance) => instance,
-            None => {
-                drop(tx);
-                let instance = self.new_instance().await?;
-                tx = self.syncer.store.begin(Access::Read).await?;
-                instance
-            }
-        };
-        tx.check_fence(self.fence).await?;
-        let settled_to = self.outbox(tx.as_mut()).await?.settled_to(instance.next_number);
-        let context = self.step.context.clone();
-        let mut frames = vec![RequestFrame::Hello(Hello {
-            protocol: PROTOCOL,
-            instance: instance.id,
-            settled_to,
-            context,
-        })];
-        let mut checkpoints = BTreeMap::new();
-        let pulled = if pulls { self.entities() } else { Vec::new() };
-        let named: BTreeSet<&String> = batch.iter().map(|cut| &cut.entry.mutation.entity).collect();
-        let others = named.iter().copied().filter(|name| !pulled.contains(name));
-        for name in pulled.iter().chain(others) {
-            let entity = self.syncer.schema.entity(name)?;
-            if entity.local {
-                continue;
-            }
-            let fetched = self.syncer.pattern(name)?.direction() != Direction::SendOnly;
-            let pull = fetched && pulled.contains(name);
-            if !pull && !named.contains(name) {
-                continue;
-            }
-            let stored: Option<StoredCheckpoint> = tx.load(areas::CHECKPOINT, &entity_key(name, b"")).await?;
-            let checkpoint = stored.map(|stored| stored.checkpoint).filter(|_| pull);
-            if pull {
-                checkpoints.insert(name.clone(), checkpoint.clone());
-            }
-            frames.push(RequestFrame::Entity(EntityRequest {
-                entity: name.clone(),
-                pattern: entity.pattern.clone(),
-                columns: entity.columns(),
-                scope: String::new(),
-                pull,
-                checkpoint,
-                page_rows: self.page_rows(),
-                page_bytes: self.syncer.limits.page_bytes,
-            }));
-        }
-        frames.extend(batch.iter().map(|cut| {
-            RequestFrame::Mutation(onsync_core::mutant!(
-                "a-change-is-sent-under-another-id-each-time",
-                cut.entry.mutation.clone(),
-                onsync_core::mutation::Mutation {
-                    id: self.syncer.runtime.random_uuid(),
-                    ..cut.entry.mutation.clone()
-                }
-            ))
-        }));
-        frames.push(RequestFrame::End {});
-        Ok((frames, checkpoints))
-    }
-
-    /// Makes this store's instance, where nothing was ever cut.
-    async fn new_instance(&self) -> Result<Instance> {
-        let mut tx = self.syncer.begin(self.fence, true).await?;
-        let instance = tx.instance(self.syncer.runtime.random_uuid()).await?;
-        tx.commit().await?;
-        Ok(instance)
     }
 
     /// Sends; when the credentials are refused, asks once for new ones.

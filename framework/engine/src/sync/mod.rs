@@ -34,6 +34,7 @@ mod pending;
 mod refused;
 mod rejected;
 mod release;
+mod request;
 pub(crate) mod resolve;
 mod revisit;
 mod search;

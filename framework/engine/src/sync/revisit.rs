@@ -4,22 +4,22 @@
 use super::Syncer;
 use super::areas::{self, Areas};
 use super::conflicts::{ask_resolver, end_over};
-use super::exchange::Run;
+use super::exchange::{Look, Run};
 use super::open_conflicts::{edited, keys, open};
 use onsync_core::resolvers::MANUAL;
 use onsync_core::schema::EntitySchema;
-use onsync_core::store::local::{Access, LocalTransaction};
+use onsync_core::store::local::LocalTransaction;
 use onsync_core::{Key, Result};
 
 /// Conflicts looked at in one transaction.
 const CHUNK: usize = 100;
 
-/// Looks at what is open again. Without open conflicts it costs one look.
-pub(super) async fn revisit(run: &mut Run<'_>) -> Result<()> {
+/// Looks at what is open again. Where nothing is to be done, which is the rule, the rest of the run goes on with the same look at the store.
+pub(super) async fn revisit(run: &mut Run<'_>) -> Result<Look> {
     let syncer = run.syncer;
-    let mut tx = syncer.store.begin(Access::Read).await?;
+    let mut tx = run.look(None).await?;
     if tx.area_scan(areas::CONFLICT, None, 1).await?.is_empty() {
-        return Ok(());
+        return Ok(Some(tx));
     }
     let mut work: Vec<(&EntitySchema, Vec<Key>)> = Vec::new();
     for entity in syncer.schema.entities.iter().filter(|entity| !entity.local) {
@@ -31,6 +31,9 @@ pub(super) async fn revisit(run: &mut Run<'_>) -> Result<()> {
         if !found.is_empty() {
             work.push((entity, found));
         }
+    }
+    if work.is_empty() {
+        return Ok(Some(tx));
     }
     drop(tx);
     for (entity, keys) in work {
@@ -45,7 +48,7 @@ pub(super) async fn revisit(run: &mut Run<'_>) -> Result<()> {
     }
     // What was decided goes with the first request of this run.
     run.resolved = false;
-    Ok(())
+    Ok(None)
 }
 
 async fn look_at(run: &mut Run<'_>, entity: &EntitySchema, keys: &[Key]) -> Result<()> {

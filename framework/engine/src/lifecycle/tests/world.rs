@@ -226,10 +226,12 @@ impl World {
             attempts_per_hour: 60,
         };
         let monitor = Arc::new(Monitor::default());
+        let changes = Arc::new(Changes::new());
         let lifecycle = Lifecycle::new(Parts {
             runtime: shared.clone(),
             hub: hub.clone(),
             store: store.clone(),
+            changes: changes.clone(),
             steps: fake.clone(),
             schema,
             contexts,
@@ -242,7 +244,6 @@ impl World {
             user: None,
         })
         .unwrap();
-        let changes = Arc::new(Changes::new());
         let driven = lifecycle.clone();
         shared.spawn(Box::pin(async move {
             driven.remember().await;
@@ -288,7 +289,7 @@ impl World {
 
     /// Keeps the status' counts right, as an app does.
     pub(super) fn counts(&self) {
-        let counts = self.lifecycle.clone().watch_counts(self.changes.clone());
+        let counts = self.lifecycle.clone().watch_counts();
         self.runtime.spawn(Box::pin(counts));
     }
 
