@@ -45,7 +45,9 @@ parent = "Track"
 fn slow_tables_of_all_kinds_hold() {
     let place = Place::new();
     place.write("onsync.toml", TABLES);
-    let held = place.onsync(&["torture", "--worlds", "30", "--time", "1h"]).expect(0);
+    let held = place
+        .onsync(&["torture", "--worlds", "30", "--time", "1h"])
+        .expect(0);
     held.says("30 worlds").says("held every device ended equal");
 }
 
@@ -54,8 +56,14 @@ fn what_was_not_tried_does_not_hold() {
     let place = Place::new();
     place.write("onsync.toml", TABLES);
     for (flags, complaint) in [
-        (["torture", "--time", "soon"], "wanted a time above zero such as 60s"),
-        (["torture", "--time", "0s"], "wanted a time above zero such as 60s"),
+        (
+            ["torture", "--time", "soon"],
+            "wanted a time above zero such as 60s",
+        ),
+        (
+            ["torture", "--time", "0s"],
+            "wanted a time above zero such as 60s",
+        ),
         (["torture", "--worlds", "0"], "0 is not in 1.."),
         (["torture", "--time", "1ns"], "no_world"),
     ] {

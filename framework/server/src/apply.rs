@@ -7,7 +7,7 @@ use crate::request::{Item, Target};
 use crate::server::Inner;
 use crate::standing::Standing;
 use onsync_core::error::{Error, Result};
-use onsync_core::mutation::{MutationKind, Outcome, ServerRecord};
+use onsync_core::mutation::{MutationKind, Outcome, Rejection, ServerRecord};
 use onsync_core::pattern::{ServerView, Verdict};
 use onsync_core::policy::AppliedMutation;
 use onsync_core::record::{Fields, Key, RecordName, Version};
@@ -50,7 +50,7 @@ impl Effect {
 }
 
 impl Batch<'_> {
-    /// Applies one mutation exactly once; its receipt is in its place.
+    /// Applies one mutation exactly once; its receipt is in its place. A new one may be refused for the sake of another.
     ///
     /// # Errors
     /// The transaction is to be undone.
@@ -60,6 +60,7 @@ impl Batch<'_> {
         item: &Item,
         target: &Target,
         standing: Standing,
+        refused: Option<Rejection>,
     ) -> Result<Applied> {
         match standing {
             Standing::New => {}
@@ -67,7 +68,11 @@ impl Batch<'_> {
             Standing::Forgotten if onsync_core::mutant!("late-copies-are-applied-again", false, true) => {}
             Standing::Forgotten => return Ok(answered(Outcome::Renew, true)),
         }
-        let effect = match self.change(transaction, item, target).await {
+        let change = match refused {
+            Some(rejection) => Err(Stop::Refuse(rejection)),
+            None => self.change(transaction, item, target).await,
+        };
+        let effect = match change {
             Ok(effect) => effect,
             Err(Stop::Refuse(rejection)) => Effect::nothing(Outcome::Rejected(rejection)),
             Err(Stop::Fail(error)) => return Err(error),

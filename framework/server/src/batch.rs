@@ -115,6 +115,7 @@ impl Batch<'_> {
                 if matches!(outcome, Outcome::Retry(_)) {
                     held.add(&items[place]);
                 }
+                held.conflicts.add_conflict(&items[place], &outcome);
                 outcomes[place] = Some(outcome);
             }
         }
@@ -156,6 +157,7 @@ impl Batch<'_> {
         let (mut outcomes, mut settled, mut made) = (Vec::new(), Vec::new(), Vec::new());
         let (mut fresh, mut effects) = (Vec::new(), Vec::new());
         let mut found = 0;
+        let mut conflicts = held.conflicts.clone();
         let waits = |unit: &Unit| unit.members.iter().any(|place| self.is_held(*place, held));
         let free = units.iter().filter(|unit| !waits(unit));
         let places = free.flat_map(|unit| unit.members.iter().copied());
@@ -170,12 +172,17 @@ impl Batch<'_> {
                 let target = self.target(item)?;
                 let standing = standings.get(&item.mutation.id).copied();
                 let standing = standing.unwrap_or(Standing::Repeated);
-                let one = self.apply(transaction.as_mut(), item, target, standing).await;
+                let refused = conflicts.referred_to_by(item, &self.server.catalog.schema);
+                let refused = refused.map(|attribute| in_conflict(item, attribute));
+                let one = self
+                    .apply(transaction.as_mut(), item, target, standing, refused)
+                    .await;
                 let applied = one.map_err(|error| Failure {
                     at: Some(*place),
                     cause: Cause::Error(error),
                 })?;
                 check_group(unit, *place, &applied)?;
+                conflicts.add_conflict(item, &applied.outcome);
                 found += usize::from(!applied.new);
                 if let Some(effect) = applied.effect {
                     if applied.new {
@@ -347,6 +354,17 @@ fn retry(failure: &Failure) -> Outcome {
             )
         }
         Cause::Member(_) => try_again("group_failed", "the group is sent again later"),
+    }
+}
+
+/// What refers to a record that the device made, and that is in conflict with one of the same key.
+fn in_conflict(item: &Item, attribute: &str) -> Rejection {
+    Rejection {
+        code: "parent_in_conflict".to_owned(),
+        message: format!(
+            "`{}.{attribute}` refers to a record that is in conflict; this change is sent again once that is decided",
+            item.mutation.entity
+        ),
     }
 }
 

@@ -4,6 +4,7 @@ use super::areas::Areas;
 use super::outbox::{Cut, Outbox, Skipped};
 use super::pending::Held;
 use super::refused::{Culprits, culprits};
+use super::release::held_by_conflicts;
 use super::together::HeldBack;
 use super::units::Units;
 use super::{Fence, Progress, ProgressSink, Step, Syncer, cut};
@@ -180,9 +181,14 @@ impl<'a> Run<'a> {
         let entities = &self.entities();
         let (sent, held) = (std::mem::take(&mut self.sent), std::mem::take(&mut self.held));
         let outbox = self.outbox(tx.as_mut()).await?;
+        let waiting = match held.any {
+            true => held_by_conflicts(syncer, tx.as_mut(), outbox).await?,
+            false => BTreeSet::new(),
+        };
         let skipped = Skipped {
             sent: &sent,
             held: &held,
+            waiting: &waiting,
         };
         let unsent = outbox
             .unsent(tx.as_mut(), &syncer.schema, skipped, most, most_bytes)

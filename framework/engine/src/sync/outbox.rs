@@ -58,6 +58,8 @@ pub(super) struct Skipped<'a> {
     pub(super) sent: &'a BTreeSet<u64>,
     /// Entities that open conflicts hold back.
     pub(super) held: &'a Held,
+    /// Mutations that refer to records in conflict.
+    pub(super) waiting: &'a BTreeSet<u64>,
 }
 
 /// A row as it is stored.
@@ -223,7 +225,8 @@ impl Outbox {
             for entry in self.row(tx, first).await? {
                 let entity = &entry.mutation.entity;
                 let waits = schema.entity(entity).is_err() || skipped.held.holds(entity);
-                if waits || skipped.sent.contains(&entry.mutation.number) {
+                let number = &entry.mutation.number;
+                if waits || skipped.sent.contains(number) || skipped.waiting.contains(number) {
                     continue;
                 }
                 // What belongs to one group is never divided.
@@ -322,7 +325,13 @@ impl Outbox {
         row.is_some_and(|(_, numbers)| numbers.binary_search(&number).is_ok())
     }
 
-    async fn row(&mut self, tx: &mut dyn LocalTransaction, first: u64) -> Result<&[OutboxEntry]> {
+    /// The numbers under which its rows stand.
+    pub(super) fn rows(&self) -> Vec<u64> {
+        self.rows.keys().copied().collect()
+    }
+
+    /// The mutations of a row.
+    pub(super) async fn row(&mut self, tx: &mut dyn LocalTransaction, first: u64) -> Result<&[OutboxEntry]> {
         if self.last.as_ref().is_none_or(|(known, _)| *known != first) {
             let row: Option<StoredRow<'static>> = tx.load(areas::OUTBOX, &first.to_be_bytes()).await?;
             self.last = Some((first, row.map(entries).unwrap_or_default()));

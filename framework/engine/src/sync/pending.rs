@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The entities that open conflicts hold back, and how many conflicts each entity has.
 #[derive(Debug, Default)]
 pub(super) struct Held {
+    /// There are open conflicts.
+    pub(super) any: bool,
     entities: BTreeSet<String>,
     conflicts: BTreeMap<String, u64>,
 }
@@ -26,6 +28,7 @@ impl Held {
         if tx.area_scan(areas::CONFLICT, None, 1).await?.is_empty() {
             return Ok(held);
         }
+        held.any = true;
         let entities = syncer.schema.entities.iter();
         for entity in entities.filter(|entity| entity.on_pending_conflicts == OnPendingConflicts::Abort) {
             let open = count(tx, &entity.name).await?;

@@ -7,6 +7,7 @@ use super::Syncer;
 use super::areas::{self, Areas, entity_key};
 use super::cut::Tried;
 use super::rejected::RejectedEntry;
+use super::release::is_decided;
 use super::units::{CHUNK, Name, Sets, Unit, children_first};
 use onsync_core::page::KeyRange;
 use onsync_core::schema::{EntitySchema, Schema};
@@ -268,6 +269,12 @@ impl<'a, 't> Search<'a, 't> {
             .list::<RejectedEntry>(areas::REJECTED, None, usize::MAX)
             .await?;
         for (number, entry) in listed {
+            if is_decided(syncer, self.tx, &entry).await? {
+                let entity = self.entity(place_of(syncer, &entry.entity)?);
+                release(self.tx, entity, &entry, &number).await?;
+                self.wrote = true;
+                continue;
+            }
             let Some((cause_entity, cause)) = entry.group_cause() else {
                 continue;
             };
@@ -383,12 +390,15 @@ fn is_settled(overlay: Option<&Overlay>) -> bool {
     overlay.is_none_or(Overlay::may_be_sent)
 }
 
-/// Whether something was refused for the sake of a record that is settled by now.
+/// Whether something was refused for the sake of a record that is settled by now, or that was in conflict.
 pub(super) async fn any_released(syncer: &Syncer, tx: &mut dyn LocalTransaction) -> Result<bool> {
     let listed = tx
         .list::<RejectedEntry>(areas::REJECTED, None, usize::MAX)
         .await?;
     for (_, entry) in listed {
+        if is_decided(syncer, tx, &entry).await? {
+            return Ok(true);
+        }
         if let Some((entity, key)) = entry.group_cause()
             && let Ok(entity) = syncer.schema.entity(entity)
             && is_settled(one(tx, entity, key).await?.as_ref())

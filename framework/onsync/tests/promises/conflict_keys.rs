@@ -4,6 +4,8 @@ crate::scenarios! {
     a_record_deleted_there_is_made_again_under_its_local_key
     a_record_of_the_server_is_made_again_under_a_local_key
     children_made_here_wait_with_a_parent_in_conflict
+    children_sent_with_a_parent_that_comes_into_conflict_wait_too
+    children_cut_with_a_parent_that_comes_into_conflict_before_they_are_sent_wait_too
     a_deletion_under_a_change_on_its_way_waits_for_the_outcome
 }
 
@@ -15,6 +17,7 @@ mod run {
     use onsync_core::schema::{Ids, OnPendingConflicts, Schema};
     use onsync_core::store::local::is_local_key;
     use onsync_core::{Fields, Key};
+    use onsync_engine::sync::Limits;
     use onsync_testkit::fakes::Fate;
 
     fn name(name: &str) -> Fields {
@@ -116,6 +119,84 @@ mod run {
         device.sync();
         device.sync();
         assert_eq!(world.contents("Item")[&Key::one(7i64)][1], "mine".into());
+        assert_equal(&world, &device);
+    }
+
+    fn part(id: i64, item: i64) -> Fields {
+        Fields::new()
+            .with("id", id)
+            .with("item_id", item)
+            .with("name", "part")
+    }
+
+    /// Scenario 21, for a parent whose conflict is found by the request that its child travels in.
+    pub(super) fn children_sent_with_a_parent_that_comes_into_conflict_wait_too(kind: Kind) {
+        for fate in [None, Some(Fate::DropAnswer), Some(Fate::Duplicate)] {
+            for resolution in [Resolution::KeepMine, Resolution::TakeTheirs] {
+                let mut world = World::new(kind, contested(Ids::Client));
+                let device = world.device();
+                device.create("Item", &fields(7, "mine", 1));
+                device.create("Part", &part(1, 7));
+                device.create("Item", &fields(8, "goes on", 1));
+                device.create("Part", &part(2, 8));
+                world.put("Item", &fields(7, "theirs", 2));
+                device.lossy.script(fate);
+                let _ = device.try_sync();
+                device.sync();
+                assert_eq!(device.conflicts()[0].kind, ConflictKind::CreateCreate);
+                let parts = world.contents("Part");
+                let parts: Vec<&Key> = parts.keys().collect();
+                assert_eq!(parts, [&Key::one(2i64)], "one is held, the rest flows");
+                let listed = world.run(device.syncer.rejected(9)).unwrap();
+                assert_eq!(listed.len(), 1);
+                assert_eq!(listed[0].key, Key::one(1i64));
+                assert_eq!(listed[0].rejection.code, "parent_in_conflict");
+                device.sync();
+                assert_eq!(world.contents("Part").len(), 1, "still held");
+                device.resolve("Item", 7i64, resolution.clone());
+                device.sync();
+                device.sync();
+                assert_eq!(world.contents("Part").len(), 2);
+                assert_eq!(world.run(device.syncer.rejected(9)).unwrap(), []);
+                let name = if resolution == Resolution::KeepMine {
+                    "mine"
+                } else {
+                    "theirs"
+                };
+                assert_eq!(world.contents("Item")[&Key::one(7i64)][1], name.into());
+                assert_equal(&world, &device);
+            }
+        }
+    }
+
+    /// The same where parent and child were cut for one request, and are sent in two.
+    pub(super) fn children_cut_with_a_parent_that_comes_into_conflict_before_they_are_sent_wait_too(
+        kind: Kind,
+    ) {
+        let mut world = World::new(kind, contested(Ids::Client));
+        let device = world.device();
+        device.create("Item", &fields(7, "mine", 1));
+        for id in 1..=3 {
+            device.create("Part", &part(id, 7));
+        }
+        device.create("Item", &fields(8, "goes on", 1));
+        world.put("Item", &fields(7, "theirs", 2));
+        device.lossy.script([Fate::DropRequest]);
+        assert!(device.try_sync().is_err());
+        let limits = Limits {
+            max_mutations: 1,
+            ..Limits::default()
+        };
+        let device = world.restarted(device, limits);
+        device.sync();
+        device.sync();
+        assert_eq!(device.conflicts()[0].kind, ConflictKind::CreateCreate);
+        assert_eq!(world.contents("Part").len(), 0, "held");
+        assert_eq!(world.contents("Item").len(), 2, "the rest flows");
+        device.resolve("Item", 7i64, Resolution::KeepMine);
+        device.sync();
+        device.sync();
+        assert_eq!(world.contents("Part").len(), 3);
         assert_equal(&world, &device);
     }
 
