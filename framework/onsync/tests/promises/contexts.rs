@@ -180,7 +180,7 @@ mod run {
             for by in [10 * YEAR, -20 * YEAR, 10 * YEAR] {
                 set(by);
                 world.put("Item", &fields(1, &format!("after {by}"), by));
-                if [LWW, DETECTION, FAMILY].contains(&pattern) {
+                if WRITING.contains(&pattern) {
                     let edit = Fields::new().with("amount", by);
                     phone.run(phone.app.update("Item", Key::one(2i64), edit)).unwrap();
                 }
@@ -216,7 +216,7 @@ mod run {
             clock.fetch_add(hours * HOUR, std::sync::atomic::Ordering::Relaxed);
             world.put("Item", &fields(1, &format!("theirs {round}"), round));
             world.delete("Item", 20 + round);
-            if [LWW, DETECTION, FAMILY].contains(&pattern) {
+            if WRITING.contains(&pattern) {
                 let edit = Fields::new().with("name", format!("mine {round}"));
                 phone.run(phone.app.update("Item", Key::one(2i64), edit)).unwrap();
                 phone.run(phone.app.delete("Item", Key::one(10 + round))).unwrap();

@@ -24,7 +24,7 @@ mod run {
 
     /// Scenario 8: insert, update, delete × answer lost before or after the commit × retried up to five times.
     pub(super) fn every_fate_of_every_mutation_has_one_effect(kind: Kind) {
-        for pattern in [LWW, DETECTION, FAMILY] {
+        for pattern in WRITING {
             for ids in [Ids::Client, Ids::Server] {
                 for fate in [
                     Fate::DropRequest,
@@ -71,86 +71,94 @@ mod run {
 
     /// The case behind decision 0004.
     pub(super) fn a_repetition_after_a_foreign_overwrite_converges(kind: Kind) {
-        let mut world = World::new(kind, one(item(LWW, Ids::Client)));
-        world.fill(2);
-        let device = world.device();
-        device.sync();
-        device.update("Item", 1i64, &name("mine"));
-        device.lossy.script([Fate::DropAnswer]);
-        assert!(device.try_sync().is_err());
-        world.put("Item", &fields(1, "theirs, later", 5));
-        device.try_sync_in(SyncDirection::Pull).unwrap();
-        assert_eq!(
-            device.get("Item", 1i64).unwrap().value("name"),
-            &"mine".into(),
-            "a device reads its own writes"
-        );
-        device.sync();
-        device.sync();
-        assert_eq!(world.contents("Item")[&Key::one(1i64)][1], "theirs, later".into());
-        assert_equal(&world, &device);
+        for pattern in MERGING {
+            let mut world = World::new(kind, one(item(pattern, Ids::Client)));
+            world.fill(2);
+            let device = world.device();
+            device.sync();
+            device.update("Item", 1i64, &name("mine"));
+            device.lossy.script([Fate::DropAnswer]);
+            assert!(device.try_sync().is_err());
+            world.put("Item", &fields(1, "theirs, later", 5));
+            device.try_sync_in(SyncDirection::Pull).unwrap();
+            assert_eq!(
+                device.get("Item", 1i64).unwrap().value("name"),
+                &"mine".into(),
+                "a device reads its own writes"
+            );
+            device.sync();
+            device.sync();
+            assert_eq!(world.contents("Item")[&Key::one(1i64)][1], "theirs, later".into());
+            assert_equal(&world, &device);
+        }
     }
 
     /// Scenario 12.
     pub(super) fn push_answer_lost_pull_push_again(kind: Kind) {
-        let mut world = World::new(kind, one(item(LWW, Ids::Client)));
-        world.fill(2);
-        let device = world.device();
-        device.sync();
-        device.update("Item", 1i64, &name("mine"));
-        device.lossy.script([Fate::DropAnswer]);
-        assert!(device.try_sync().is_err());
-        device.try_sync_in(SyncDirection::Pull).unwrap();
-        let summary = device.sync();
-        assert_eq!(
-            (summary.conflicts, summary.rejected, summary.discarded),
-            (0, 0, 0)
-        );
-        assert_equal(&world, &device);
+        for pattern in MERGING {
+            let mut world = World::new(kind, one(item(pattern, Ids::Client)));
+            world.fill(2);
+            let device = world.device();
+            device.sync();
+            device.update("Item", 1i64, &name("mine"));
+            device.lossy.script([Fate::DropAnswer]);
+            assert!(device.try_sync().is_err());
+            device.try_sync_in(SyncDirection::Pull).unwrap();
+            let summary = device.sync();
+            assert_eq!(
+                (summary.conflicts, summary.rejected, summary.discarded),
+                (0, 0, 0)
+            );
+            assert_equal(&world, &device);
+        }
     }
 
     /// Deleted there before the update arrived, the answer lost, and made again there before it is repeated.
     pub(super) fn gone_and_made_again_stays_and_the_edit_is_in_the_bin(kind: Kind) {
-        let mut world = World::new(kind, one(item(LWW, Ids::Client)));
-        world.fill(2);
-        let device = world.device();
-        device.sync();
-        device.update("Item", 1i64, &name("mine"));
-        world.delete("Item", 1);
-        device.lossy.script([Fate::DropAnswer]);
-        assert!(device.try_sync().is_err());
-        world.put("Item", &fields(1, "made again", 5));
-        device.try_sync_in(SyncDirection::Pull).unwrap();
-        device.sync();
-        device.sync();
-        assert_equal(&world, &device);
-        let bin = device.run(device.syncer.bin(10)).unwrap();
-        assert_eq!(bin.len(), 1, "{bin:?}");
-        assert_eq!(bin[0].values.value("name"), &"mine".into());
+        for pattern in MERGING {
+            let mut world = World::new(kind, one(item(pattern, Ids::Client)));
+            world.fill(2);
+            let device = world.device();
+            device.sync();
+            device.update("Item", 1i64, &name("mine"));
+            world.delete("Item", 1);
+            device.lossy.script([Fate::DropAnswer]);
+            assert!(device.try_sync().is_err());
+            world.put("Item", &fields(1, "made again", 5));
+            device.try_sync_in(SyncDirection::Pull).unwrap();
+            device.sync();
+            device.sync();
+            assert_equal(&world, &device);
+            let bin = device.run(device.syncer.bin(10)).unwrap();
+            assert_eq!(bin.len(), 1, "{bin:?}");
+            assert_eq!(bin[0].values.value("name"), &"mine".into());
+        }
     }
 
     /// A delete that was applied, the answer lost; somebody makes the record again; the repetition must not delete that one.
     pub(super) fn a_repeated_delete_spares_what_was_made_again(kind: Kind) {
-        for pull_first in [false, true] {
-            let mut world = World::new(kind, one(item(LWW, Ids::Client)));
-            world.fill(2);
-            let device = world.device();
-            device.sync();
-            device.delete("Item", 1i64);
-            device.lossy.script([Fate::DropAnswer]);
-            assert!(device.try_sync().is_err());
-            world.put("Item", &fields(1, "made again", 5));
-            if pull_first {
-                device.try_sync_in(SyncDirection::Pull).unwrap();
+        for pattern in MERGING {
+            for pull_first in [false, true] {
+                let mut world = World::new(kind, one(item(pattern, Ids::Client)));
+                world.fill(2);
+                let device = world.device();
+                device.sync();
+                device.delete("Item", 1i64);
+                device.lossy.script([Fate::DropAnswer]);
+                assert!(device.try_sync().is_err());
+                world.put("Item", &fields(1, "made again", 5));
+                if pull_first {
+                    device.try_sync_in(SyncDirection::Pull).unwrap();
+                }
+                device.sync();
+                device.sync();
+                assert_eq!(
+                    world.contents("Item").len(),
+                    2,
+                    "somebody else's record was deleted"
+                );
+                assert_equal(&world, &device);
             }
-            device.sync();
-            device.sync();
-            assert_eq!(
-                world.contents("Item").len(),
-                2,
-                "somebody else's record was deleted"
-            );
-            assert_equal(&world, &device);
         }
     }
 
@@ -230,73 +238,77 @@ mod run {
     /// Scenario 32: the store is a copy made when an edit was not even cut; the edit was sent and applied, with others before it.
     #[test]
     fn a_device_put_back_to_before_the_cut_repeats_nothing() {
-        let world = World::new(Kind::Sqlite, one(item(LWW, Ids::Server)));
-        let folder = tempfile::tempdir().unwrap();
-        let (live, copy) = (
-            folder.path().join("live.sqlite"),
-            folder.path().join("copy.sqlite"),
-        );
-        let open = |path: &std::path::Path| {
-            std::sync::Arc::new(onsync_sqlite_store::SqliteStore::new(
-                path,
-                onsync_sqlite_store::SqliteStoreOptions::default(),
-            ))
-        };
-        let device = world.device_on(open(&live), onsync_engine::sync::Limits::default());
-        device.sync();
-        device.create("Item", &Fields::new().with("name", "once"));
-        copied(&live, &copy);
-        device.sync();
-        assert_eq!(world.contents("Item").len(), 1);
-        let put_back = world.device_on(open(&copy), onsync_engine::sync::Limits::default());
-        put_back.create("Item", &Fields::new().with("name", "after the copy"));
-        let _ = put_back.try_sync();
-        let _ = put_back.try_sync();
-        assert_eq!(world.contents("Item").len(), 1, "nothing is applied twice");
-        let unknown = put_back.run(put_back.syncer.may_have_been_applied(10)).unwrap();
-        assert_eq!(unknown.len(), 2, "what may have been applied is listed");
-        let new = unknown.iter().max_by_key(|entry| entry.number).unwrap();
-        assert!(put_back.run(put_back.syncer.retry_rejected(new.number)).unwrap());
-        put_back.sync();
-        assert_eq!(
-            world.contents("Item").len(),
-            2,
-            "and is sent when a person says so"
-        );
+        for pattern in WRITING {
+            let world = World::new(Kind::Sqlite, one(item(pattern, Ids::Server)));
+            let folder = tempfile::tempdir().unwrap();
+            let (live, copy) = (
+                folder.path().join("live.sqlite"),
+                folder.path().join("copy.sqlite"),
+            );
+            let open = |path: &std::path::Path| {
+                std::sync::Arc::new(onsync_sqlite_store::SqliteStore::new(
+                    path,
+                    onsync_sqlite_store::SqliteStoreOptions::default(),
+                ))
+            };
+            let device = world.device_on(open(&live), onsync_engine::sync::Limits::default());
+            device.sync();
+            device.create("Item", &Fields::new().with("name", "once"));
+            copied(&live, &copy);
+            device.sync();
+            assert_eq!(world.contents("Item").len(), 1);
+            let put_back = world.device_on(open(&copy), onsync_engine::sync::Limits::default());
+            put_back.create("Item", &Fields::new().with("name", "after the copy"));
+            let _ = put_back.try_sync();
+            let _ = put_back.try_sync();
+            assert_eq!(world.contents("Item").len(), 1, "nothing is applied twice");
+            let unknown = put_back.run(put_back.syncer.may_have_been_applied(10)).unwrap();
+            assert_eq!(unknown.len(), 2, "what may have been applied is listed");
+            let new = unknown.iter().max_by_key(|entry| entry.number).unwrap();
+            assert!(put_back.run(put_back.syncer.retry_rejected(new.number)).unwrap());
+            put_back.sync();
+            assert_eq!(
+                world.contents("Item").len(),
+                2,
+                "and is sent when a person says so"
+            );
+        }
     }
 
     /// Scenario 32: the store is a copy made before the send; the server has purged the receipts meanwhile.
     #[test]
     fn a_restored_device_repeats_nothing() {
-        let world = World::new(Kind::Sqlite, one(item(LWW, Ids::Server)));
-        let folder = tempfile::tempdir().unwrap();
-        let (live, copy) = (
-            folder.path().join("live.sqlite"),
-            folder.path().join("copy.sqlite"),
-        );
-        let open = |path: &std::path::Path| {
-            std::sync::Arc::new(onsync_sqlite_store::SqliteStore::new(
-                path,
-                onsync_sqlite_store::SqliteStoreOptions::default(),
-            ))
-        };
-        let device = world.device_on(open(&live), onsync_engine::sync::Limits::default());
-        device.sync();
-        device.create("Item", &Fields::new().with("name", "once"));
-        device.lossy.script([Fate::DropRequest]);
-        assert!(device.try_sync().is_err());
-        copied(&live, &copy);
-        device.sync();
-        for round in 0..3 {
-            device.create("Item", &Fields::new().with("name", format!("later {round}")));
+        for pattern in WRITING {
+            let world = World::new(Kind::Sqlite, one(item(pattern, Ids::Server)));
+            let folder = tempfile::tempdir().unwrap();
+            let (live, copy) = (
+                folder.path().join("live.sqlite"),
+                folder.path().join("copy.sqlite"),
+            );
+            let open = |path: &std::path::Path| {
+                std::sync::Arc::new(onsync_sqlite_store::SqliteStore::new(
+                    path,
+                    onsync_sqlite_store::SqliteStoreOptions::default(),
+                ))
+            };
+            let device = world.device_on(open(&live), onsync_engine::sync::Limits::default());
             device.sync();
+            device.create("Item", &Fields::new().with("name", "once"));
+            device.lossy.script([Fate::DropRequest]);
+            assert!(device.try_sync().is_err());
+            copied(&live, &copy);
+            device.sync();
+            for round in 0..3 {
+                device.create("Item", &Fields::new().with("name", format!("later {round}")));
+                device.sync();
+            }
+            let there = world.contents("Item").len();
+            let restored = world.device_on(open(&copy), onsync_engine::sync::Limits::default());
+            let _ = restored.try_sync();
+            let _ = restored.try_sync();
+            assert_eq!(world.contents("Item").len(), there, "nothing is applied twice");
+            let unknown = restored.run(restored.syncer.may_have_been_applied(10)).unwrap();
+            assert_eq!(unknown.len(), 1, "it is listed where it is unknown");
         }
-        let there = world.contents("Item").len();
-        let restored = world.device_on(open(&copy), onsync_engine::sync::Limits::default());
-        let _ = restored.try_sync();
-        let _ = restored.try_sync();
-        assert_eq!(world.contents("Item").len(), there, "nothing is applied twice");
-        let unknown = restored.run(restored.syncer.may_have_been_applied(10)).unwrap();
-        assert_eq!(unknown.len(), 1, "it is listed where it is unknown");
     }
 }

@@ -34,6 +34,7 @@ mod numbers;
 mod outages;
 mod outbox;
 mod outcome_table;
+mod plain_sql;
 mod pulls;
 mod redaction;
 mod resolvers;

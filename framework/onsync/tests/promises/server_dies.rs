@@ -66,7 +66,7 @@ fn dies_at(pattern: &str, ids: Ids, moment: Moment, at: u64) -> bool {
 
 #[test]
 fn a_server_that_dies_at_any_write_leaves_effect_and_receipt_or_neither() {
-    for pattern in [LWW, DETECTION, FAMILY] {
+    for pattern in WRITING {
         for ids in [Ids::Client, Ids::Server] {
             for moment in [Moment::Before, Moment::After] {
                 let writes = (1..).take_while(|at| dies_at(pattern, ids, moment, *at)).count();

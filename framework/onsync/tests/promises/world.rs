@@ -39,6 +39,12 @@ pub(crate) const LWW: &str = "read-write-last-write-wins";
 pub(crate) const FAMILY: &str = "read-write-one-to-many";
 pub(crate) const DETECTION: &str = "read-write-conflict-detection";
 
+/// The patterns under which a device writes.
+pub(crate) const WRITING: [&str; 3] = [LWW, DETECTION, FAMILY];
+
+/// Those of them that merge by the attribute, where the last push wins.
+pub(crate) const MERGING: [&str; 2] = [LWW, FAMILY];
+
 /// The patterns' registry, as both sides use it.
 pub(crate) fn patterns() -> Registry<Arc<dyn SyncPattern>> {
     let mut registry: Registry<Arc<dyn SyncPattern>> = Registry::new("pattern");
@@ -86,6 +92,15 @@ pub(crate) fn family(ids: Ids) -> Schema {
         entities: vec![item(LWW, ids), part],
         relations: vec![relation],
     }
+}
+
+/// The same under another pattern.
+pub(crate) fn family_under(pattern: &str, ids: Ids) -> Schema {
+    let mut schema = family(ids);
+    for entity in &mut schema.entities {
+        entity.pattern = pattern.to_owned();
+    }
+    schema
 }
 
 pub(crate) fn one(entity: EntitySchema) -> Schema {
