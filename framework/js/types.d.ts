@@ -136,6 +136,8 @@ export interface Conflict {
   kind: "update_update" | "update_delete" | "delete_update" | "create_create";
   /** When it was noticed, for display. */
   at: string;
+  /** A change of the record is on its way, and its outcome may end the conflict: it can be resolved after the next sync. */
+  inFlight: boolean;
   /** What both started from, what this device has, what the server has; null where there is no record. */
   base: Fields | null;
   mine: Fields | null;

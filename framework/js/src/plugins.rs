@@ -53,6 +53,7 @@ impl Resolver {
             key: conflict.key.clone(),
             kind: conflict.kind,
             at: Timestamp::from_count(0)?,
+            in_flight: false,
             attributes: conflict.attributes(entity),
         })?;
         let decided = self
@@ -105,6 +106,7 @@ pub(crate) fn conflict_to_js(conflict: &OpenConflict) -> Result<JsValue> {
     set(&object, "key", &key_to_js(&conflict.key));
     set(&object, "kind", &crate::forms::camel(&conflict.kind)?);
     set(&object, "at", &conflict.at.to_string().into());
+    set(&object, "inFlight", &conflict.in_flight.into());
     let sides = [
         ("base", conflict.kind != ConflictKind::CreateCreate),
         ("mine", conflict.kind != ConflictKind::DeleteUpdate),

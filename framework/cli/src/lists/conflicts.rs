@@ -100,6 +100,13 @@ fn show(screen: Screen, conflict: &OpenConflict) {
         screen.dim(format!("{} UTC", moment(conflict.at)))
     ));
     screen.line(screen.dim(format!("id {}", conflict.id)));
+    if conflict.in_flight {
+        screen.line(
+            screen.yellow(
+                "a change of it is on its way, and may end the conflict: `onsync sync`, then resolve",
+            ),
+        );
+    }
     screen.line("");
     let mut table = Table::new(&["attribute", "was", "here (mine)", "server (theirs)"], 12);
     for attribute in &conflict.attributes {
@@ -187,6 +194,7 @@ fn as_json(conflict: &OpenConflict) -> Json {
         "key": plain_key(&conflict.key),
         "kind": conflict.kind,
         "at": conflict.at.to_string(),
+        "in_flight": conflict.in_flight,
         "attributes": attributes.collect::<Vec<_>>(),
     })
 }

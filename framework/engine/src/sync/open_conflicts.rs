@@ -30,6 +30,9 @@ pub struct OpenConflict {
     pub kind: ConflictKind,
     /// When it was noticed, by the device's clock; for display only.
     pub at: Timestamp,
+    /// A change of the record is on its way, and its outcome may end the conflict: it can be resolved after the next sync.
+    #[serde(default)]
+    pub in_flight: bool,
     /// Every attribute that travels, side by side, in the order of the entity.
     pub attributes: Vec<ConflictAttribute>,
 }
@@ -88,6 +91,7 @@ impl Open<'_> {
             key: conflict.key,
             kind: conflict.kind,
             at: self.stored.at,
+            in_flight: self.stored.awaits_outcome,
         }
     }
 }

@@ -221,6 +221,7 @@ mod run {
                 }
                 device.try_sync_in(SyncDirection::Pull).unwrap();
                 assert_eq!(device.conflicts().len(), 1);
+                assert!(device.conflicts()[0].in_flight);
                 let early = device
                     .try_resolve("Item", 1i64, Resolution::KeepMine)
                     .unwrap_err();
@@ -234,6 +235,7 @@ mod run {
                     "{applied} {edited_since}"
                 );
                 if open > 0 {
+                    assert!(!device.conflicts()[0].in_flight);
                     device.resolve("Item", 1i64, Resolution::KeepMine);
                     device.sync();
                     assert_eq!(world.contents("Item")[&Key::one(1i64)][1], "mine".into());
