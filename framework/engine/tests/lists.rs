@@ -15,7 +15,7 @@ use onsync_core::runtime::Runtime as _;
 use onsync_core::store::local::{Access, LocalStore, RecordState};
 use onsync_core::transport::{Answer, Exchange, Transport};
 use onsync_core::value::Timestamp;
-use onsync_core::wire::{AnswerFrame, Health, PROTOCOL, Welcome};
+use onsync_core::wire::{AnswerFrame, Health, Welcome};
 use onsync_core::{Error, Fields, Key, Result, portable_async};
 use onsync_engine::config::Config;
 use onsync_engine::sync::{BinEntry, BinFilter, RejectedEntry};
@@ -42,7 +42,7 @@ impl Answer for Nothing {
 #[portable_async]
 impl Transport for Silent {
     async fn exchange(&self, _exchange: Exchange) -> Result<Box<dyn Answer>> {
-        let welcome = AnswerFrame::Welcome(Welcome { protocol: PROTOCOL });
+        let welcome = AnswerFrame::Welcome(Welcome::new());
         Ok(Box::new(Nothing(vec![AnswerFrame::End {}, welcome])))
     }
 

@@ -7,6 +7,7 @@ use crate::entity::EntityPages;
 use crate::metrics;
 use crate::receipt::Owner;
 use crate::request::{Asked, Request};
+use crate::seen::Seen;
 use crate::server::Inner;
 use crate::together::FamilyPages;
 use onsync_core::error::{Error, Result};
@@ -14,7 +15,7 @@ use onsync_core::family::Families;
 use onsync_core::policy::Principal;
 use onsync_core::portable_async;
 use onsync_core::transport::Answer;
-use onsync_core::wire::{AnswerFrame, AnswerState, EntityAnswer, OutcomeFrame, PROTOCOL, Welcome, WireError};
+use onsync_core::wire::{AnswerFrame, AnswerState, EntityAnswer, OutcomeFrame, Welcome, WireError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tracing::Instrument as _;
@@ -57,16 +58,21 @@ impl ServerAnswer {
         request: Request,
         outcomes: Vec<OutcomeFrame>,
         echo: Echo,
+        seen: Seen,
         span: tracing::Span,
     ) -> Self {
         let families = &asker.server.catalog.families;
         let pulled = request.asked.into_iter().filter(|asked| asked.request.pull);
         let waiting = by_family(families, pulled);
-        let welcome = AnswerFrame::Welcome(Welcome { protocol: PROTOCOL });
+        let welcome = AnswerFrame::Welcome(Welcome {
+            seen: seen.token,
+            restored: seen.restored,
+            ..Welcome::new()
+        });
         Self {
             asker,
             echo,
-            seals: None,
+            seals: seen.seals,
             ready: std::iter::once(welcome)
                 .chain(outcomes.into_iter().map(AnswerFrame::Outcome))
                 .collect(),

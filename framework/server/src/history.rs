@@ -229,3 +229,10 @@ pub(crate) async fn knows(snapshot: &mut dyn ServerSnapshot, mark: Mark, positio
     let next = next.first().and_then(|(place, _)| position_of(place));
     Ok(next.is_none_or(|next| next >= position))
 }
+
+/// Whether a mark is so old that it would have been forgotten: every mark that is left is behind it.
+pub(crate) async fn is_forgotten(snapshot: &mut dyn ServerSnapshot, mark: Mark) -> Result<bool> {
+    let oldest = snapshot.area_scan(HISTORY, None, 1).await?;
+    let oldest = oldest.first().and_then(|(place, _)| position_of(place));
+    Ok(oldest.is_some_and(|oldest| oldest > mark.position))
+}

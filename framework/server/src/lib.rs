@@ -24,6 +24,7 @@ mod random;
 mod receipt;
 mod repeat;
 mod request;
+mod seen;
 mod server;
 mod service;
 mod standing;

@@ -152,6 +152,13 @@ impl Request {
         Ok(body.len())
     }
 
+    /// Nothing that the device fetched is taken for being here.
+    pub(crate) fn void_checkpoints(&mut self) {
+        for asked in &mut self.asked {
+            asked.request.checkpoint = None;
+        }
+    }
+
     /// Fails the entities that are to be pulled and that this user may not read.
     pub(crate) fn authorise(&mut self, principal: &Principal, authorizer: &dyn Authorizer) {
         for asked in self.asked.iter_mut().filter(|asked| asked.request.pull) {

@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::maintenance;
 use crate::receipt::Owner;
 use crate::request::Request;
+use crate::seen;
 use crate::service::SyncService;
 use onsync_core::error::Result;
 use onsync_core::policy::{Authenticator, Authorizer, ServerHooks, Validator};
@@ -113,13 +114,17 @@ impl Server {
         for frame in &outcomes {
             tracing::debug!(mutation = %frame.id, outcome = frame.outcome.as_str(), "outcome");
         }
+        let seen = seen::seen(inner, &principal, &request).await?;
+        if seen.restored {
+            request.void_checkpoints();
+        }
         let asker = Asker {
             server: Arc::clone(inner),
             principal,
             owner,
             settled_to,
         };
-        Ok(ServerAnswer::new(asker, request, outcomes, echo, span))
+        Ok(ServerAnswer::new(asker, request, outcomes, echo, seen, span))
     }
 }
 

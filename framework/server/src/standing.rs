@@ -56,14 +56,19 @@ impl Batch<'_> {
         Ok(standings)
     }
 
-    /// Whether the device's store is an older copy of itself: a number of this request names another mutation here. Under which
-    /// numbers the changes in it were sent before cannot be known, so what has no receipt may have been applied.
+    /// Whether the device's store is an older copy of itself: a number of this request names another mutation here, or there is one
+    /// beyond the numbers it has given. Under which numbers the changes in it were sent before cannot be known, so what has no receipt
+    /// may have been applied.
     async fn is_put_back(&self, transaction: &mut dyn ServerTransaction, settled_to: u64) -> Result<bool> {
         let numbers = self.request.items.iter().map(|item| item.mutation.number);
         let Some(first) = numbers.filter(|number| *number > settled_to).min() else {
             return Ok(false);
         };
         let known = receipt::numbered(transaction, self.owner, first).await?;
+        let cut_to = self.request.hello.cut_to;
+        if cut_to.is_some_and(|cut_to| known.keys().any(|number| *number > cut_to)) {
+            return Ok(true);
+        }
         Ok(self.request.items.iter().any(|item| {
             let other = known.get(&item.mutation.number);
             other.is_some_and(|id| *id != item.mutation.id)

@@ -12,6 +12,7 @@ use onsync_core::Fields;
 use onsync_core::memory::faults::{Moment, StoreStep, crashed};
 use onsync_core::memory::server::MemoryServerStore;
 use onsync_core::mutation::{MutationKind, Outcome};
+use onsync_core::wire::{AnswerFrame, RequestFrame};
 use onsync_server::SyncService as _;
 use std::sync::Arc;
 use support::{Device, applied, foreign_delete, foreign_put, fresh, named, server, short, stored};
@@ -148,6 +149,39 @@ async fn a_settled_number_without_a_receipt_is_answered_renew_and_applies_nothin
     bob.instance = device.instance;
     let own = bob.create_unnamed("Artist", named("Nina"));
     assert_eq!(short(&bob.push_one(&server, &own).await), "applied");
+}
+
+/// What stood under the first number was never sent, so that no number names two mutations.
+#[tokio::test]
+async fn a_number_beyond_those_that_a_device_has_given_shows_that_it_was_put_back() {
+    let (store, server) = fresh().await;
+    let mut device = Device::new("ada");
+    let copy = device.clone();
+    let _held = device.create_unnamed("Artist", named("held back"));
+    let second = device.create_unnamed("Artist", named("Ella"));
+    device.push(&server, std::slice::from_ref(&second)).await;
+    let mut put_back = copy;
+    let again = put_back.create_unnamed("Artist", named("Ella"));
+    let telling = |cut_to| {
+        let mut frames = put_back.push_frames(std::slice::from_ref(&again));
+        if let Some(RequestFrame::Hello(hello)) = frames.first_mut() {
+            hello.cut_to = Some(cut_to);
+        }
+        frames
+    };
+    let outcome = |frames: Vec<AnswerFrame>| {
+        let outcomes = frames.into_iter().filter_map(|frame| match frame {
+            AnswerFrame::Outcome(outcome) => Some(outcome.outcome),
+            _ => None,
+        });
+        outcomes.collect::<Vec<_>>()
+    };
+    let answer = server.sync(Some(device.token), telling(1)).await.unwrap();
+    assert_eq!(outcome(support::all(answer).await), [Outcome::Renew]);
+    assert_eq!(stored(&store, "Artist", "name").len(), 1);
+    // A device that has given that number itself sends the first one late.
+    let answer = server.sync(Some(device.token), telling(2)).await.unwrap();
+    assert_eq!(short(&outcome(support::all(answer).await)[0]), "applied");
 }
 
 #[tokio::test]

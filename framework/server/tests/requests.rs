@@ -83,9 +83,7 @@ async fn frames_out_of_order_are_refused_as_a_whole() {
     );
     let other = RequestFrame::Hello(Hello {
         protocol: PROTOCOL + 1,
-        instance: device.instance,
-        settled_to: 0,
-        context: String::new(),
+        ..Hello::new(device.instance, 0)
     });
     assert_eq!(
         refused(&server, vec![other, end]).await,

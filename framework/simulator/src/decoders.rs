@@ -11,7 +11,7 @@ use onsync_core::record::RecordName;
 use onsync_core::registry::Registry;
 use onsync_core::schema::{Attribute, EntitySchema, Schema};
 use onsync_core::wire::{
-    AnswerFrame, AnswerState, Decoder, EntityRequest, Format, Hello, PROTOCOL, RequestFrame, encode,
+    AnswerFrame, AnswerState, Decoder, EntityRequest, Format, Hello, RequestFrame, encode,
 };
 use onsync_core::{Fields, Key, Result, Value, ValueType};
 use onsync_engine::Config;
@@ -149,12 +149,7 @@ pub fn requests(bytes: &[u8]) {
 }
 
 fn pull(checkpoint: Option<Checkpoint>) -> Vec<RequestFrame> {
-    let hello = Hello {
-        protocol: PROTOCOL,
-        instance: Uuid::from_u128(1),
-        settled_to: 0,
-        context: String::new(),
-    };
+    let hello = Hello::new(Uuid::from_u128(1), 0);
     let entity = EntityRequest {
         entity: "Item".to_owned(),
         pattern: LastPushWins.name().to_owned(),

@@ -177,6 +177,9 @@ struct SlowAnswer {
 
 fn heard(frame: &AnswerFrame) -> String {
     match frame {
+        // What is sealed is another one each time.
+        AnswerFrame::Welcome(welcome) if welcome.restored => "welcome: the server was restored".to_owned(),
+        AnswerFrame::Welcome(_) => "welcome".to_owned(),
         AnswerFrame::Outcome(outcome) => format!("outcome {:?}", outcome.outcome),
         AnswerFrame::Page(page) => format!(
             "page of {} ({}): {} rows, deleted {:?}, removed {:?}, created {:?}",

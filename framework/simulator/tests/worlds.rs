@@ -94,9 +94,9 @@ fn plans(folder: &str) -> Vec<(String, Plan)> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("seeds")
         .join(folder);
-    let files = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+    // Where nothing is open there is no such folder.
+    let files = std::fs::read_dir(folder).into_iter().flatten();
+    let files = files.map(|entry| entry.unwrap().path());
     let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
     let mut plans: Vec<(String, Plan)> = files
         .map(|path| {

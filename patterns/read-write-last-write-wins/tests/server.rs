@@ -10,7 +10,7 @@ use onsync_core::pattern::SyncPattern;
 use onsync_core::record::RecordName;
 use onsync_core::registry::Registry;
 use onsync_core::schema::{Attribute, EntitySchema, Schema};
-use onsync_core::wire::{AnswerFrame, EntityRequest, Hello, PROTOCOL, RequestFrame};
+use onsync_core::wire::{AnswerFrame, EntityRequest, Hello, RequestFrame};
 use onsync_core::{Fields, Key, Row, Value, ValueType};
 use onsync_pattern_read_write_last_write_wins::{LastWriteWins, NAME};
 use onsync_server::{NoAuthentication, Server, SyncService as _};
@@ -60,12 +60,7 @@ async fn sync(server: &Server, id: u128, kind: MutationKind, values: &Fields) ->
         group: None,
     };
     let frames = vec![
-        RequestFrame::Hello(Hello {
-            protocol: PROTOCOL,
-            instance: Uuid::from_u128(1),
-            settled_to: 0,
-            context: String::new(),
-        }),
+        RequestFrame::Hello(Hello::new(Uuid::from_u128(1), 0)),
         RequestFrame::Entity(EntityRequest {
             entity: "Company".to_owned(),
             pattern: NAME.to_owned(),

@@ -134,7 +134,7 @@ pub(crate) fn small(number: usize) -> Next {
 }
 
 pub(crate) fn welcome() -> AnswerFrame {
-    AnswerFrame::Welcome(Welcome { protocol: PROTOCOL })
+    AnswerFrame::Welcome(Welcome::new())
 }
 
 /// A page of so many rows whose text does not compress to nothing.
@@ -164,10 +164,8 @@ pub(crate) fn page(number: usize, rows: usize) -> AnswerFrame {
 pub(crate) fn request() -> Vec<RequestFrame> {
     vec![
         RequestFrame::Hello(Hello {
-            protocol: PROTOCOL,
-            instance: uuid::Uuid::nil(),
-            settled_to: 0,
             context: "Online".into(),
+            ..Hello::new(uuid::Uuid::nil(), 0)
         }),
         RequestFrame::End {},
     ]

@@ -2,7 +2,7 @@
 
 use onsync_core::error::{Error, Result};
 use onsync_core::transport::{Answer, Credentials, Exchange, Transport};
-use onsync_core::wire::{self, AnswerFrame, Format, Hello, PROTOCOL, RequestFrame, Welcome};
+use onsync_core::wire::{self, AnswerFrame, Format, Hello, RequestFrame, Welcome};
 use onsync_http_transport::{HttpTransport, HttpTransportOptions};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -151,17 +151,12 @@ pub(crate) fn frames(format: Format, frames: &[AnswerFrame]) -> Vec<u8> {
 }
 
 pub(crate) fn welcome() -> AnswerFrame {
-    AnswerFrame::Welcome(Welcome { protocol: PROTOCOL })
+    AnswerFrame::Welcome(Welcome::new())
 }
 
 pub(crate) fn request() -> Vec<RequestFrame> {
     vec![
-        RequestFrame::Hello(Hello {
-            protocol: PROTOCOL,
-            instance: uuid::Uuid::nil(),
-            settled_to: 0,
-            context: String::new(),
-        }),
+        RequestFrame::Hello(Hello::new(uuid::Uuid::nil(), 0)),
         RequestFrame::End {},
     ]
 }

@@ -1,5 +1,6 @@
 //! The frames.
 
+use super::PROTOCOL;
 use crate::error::{Error, ErrorKind};
 use crate::mutation::{Mutation, Outcome};
 use crate::page::{Checkpoint, Page};
@@ -24,7 +25,7 @@ pub enum RequestFrame {
 /// The first frame of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// [`PROTOCOL`](super::PROTOCOL).
+    /// [`PROTOCOL`].
     pub protocol: u32,
     /// This device's store, as a random id that a wiped or restored store does not keep.
     pub instance: Uuid,
@@ -33,6 +34,27 @@ pub struct Hello {
     /// The context that is synced, for logs and hooks.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub context: String,
+    /// The highest number that this store has given to a mutation: the server may know that it was once greater, and so that the store
+    /// is an older copy of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_to: Option<u64>,
+    /// What the server told last in [`Welcome::seen`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Checkpoint>,
+}
+
+impl Hello {
+    /// Of a device that tells no more than it must.
+    pub fn new(instance: Uuid, settled_to: u64) -> Self {
+        Self {
+            protocol: PROTOCOL,
+            instance,
+            settled_to,
+            context: String::new(),
+            cut_to: None,
+            seen: None,
+        }
+    }
 }
 
 /// An entity of a request.
@@ -82,8 +104,32 @@ pub enum AnswerFrame {
 /// The first frame of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// [`PROTOCOL`](super::PROTOCOL).
+    /// [`PROTOCOL`].
     pub protocol: u32,
+    /// Up to where the outcomes of this answer let the device know the database. Opaque: stored with the outcomes, sent back in
+    /// [`Hello::seen`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Checkpoint>,
+    /// What the device has seen is not in the database, which was restored: its checkpoints are void, for every entity.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restored: bool,
+}
+
+impl Welcome {
+    /// Of a server that tells no more than it must.
+    pub fn new() -> Self {
+        Self {
+            protocol: PROTOCOL,
+            seen: None,
+            restored: false,
+        }
+    }
+}
+
+impl Default for Welcome {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// What became of one mutation.

@@ -6,7 +6,7 @@ use crate::app::Core;
 use crate::lifecycle::Occasion;
 use onsync_core::store::local::LocalStore;
 use onsync_core::transport::{CredentialsProvider, Exchange};
-use onsync_core::wire::{AnswerFrame, Hello, PROTOCOL, RequestFrame};
+use onsync_core::wire::{AnswerFrame, Hello, RequestFrame};
 use onsync_core::{Error, ErrorKind, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -123,12 +123,7 @@ impl Stage {
 
     /// Asks the server for nothing: it answers those whose credentials are good.
     async fn confirm(&self, provider: Arc<dyn CredentialsProvider>) -> Result<()> {
-        let hello = Hello {
-            protocol: PROTOCOL,
-            instance: self.made.runtime.random_uuid(),
-            settled_to: 0,
-            context: String::new(),
-        };
+        let hello = Hello::new(self.made.runtime.random_uuid(), 0);
         let exchange = Exchange {
             frames: vec![RequestFrame::Hello(hello), RequestFrame::End {}],
             credentials: provider.credentials(false).await?,

@@ -56,6 +56,8 @@ const INSTANCE: &[u8] = b"instance";
 const FENCE: &[u8] = b"fence";
 /// In [`STATE`]: the sign of life of whoever syncs.
 pub(crate) const PULSE: &[u8] = b"pulse";
+/// In [`STATE`]: what the server told in the last welcome that told it, of how far it was.
+pub(crate) const SEEN: &[u8] = b"seen";
 /// In [`STATE`]: whose store this is.
 pub(crate) const CLAIM: &[u8] = b"claim";
 

@@ -7,14 +7,14 @@ use super::refused::{Culprits, culprits};
 use super::release::held_by_conflicts;
 use super::together::HeldBack;
 use super::units::Units;
-use super::{Fence, Progress, ProgressSink, Step, Syncer, cut};
+use super::{Fence, Progress, ProgressSink, Step, Syncer, cut, seen};
 use crate::metrics::Tally;
 use onsync_core::handler::{Phase, Summary, SyncDirection};
 use onsync_core::mutation::Outcome;
 use onsync_core::page::Checkpoint;
 use onsync_core::store::local::{Access, LocalTransaction};
 use onsync_core::transport::{Answer, Exchange};
-use onsync_core::wire::{AnswerFrame, AnswerState, PROTOCOL, RequestFrame};
+use onsync_core::wire::{AnswerFrame, AnswerState, RequestFrame};
 use onsync_core::{Error, ErrorKind, Key, Result};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tracing::Instrument as _;
@@ -50,6 +50,8 @@ pub(super) struct Run<'a> {
     pub(super) resolved: bool,
     /// What open conflicts hold back.
     pub(super) held: Held,
+    /// How far the server was with the outcomes of the answer at hand.
+    pub(super) seen: Option<Checkpoint>,
 }
 
 /// A look at the store that shows all this run has written; it is handed on as long as nothing more is.
@@ -97,6 +99,7 @@ impl<'a> Run<'a> {
             detected: Vec::new(),
             resolved: false,
             held: Held::default(),
+            seen: None,
         }
     }
 
@@ -284,20 +287,15 @@ impl<'a> Run<'a> {
         received: &mut Received,
         before: u64,
     ) -> Result<()> {
-        match answer.next().await? {
-            Some(AnswerFrame::Welcome(welcome)) if welcome.protocol == PROTOCOL => {}
-            Some(AnswerFrame::Failed(error)) => return Err(error.into()),
-            Some(AnswerFrame::Welcome(welcome)) => {
-                return Err(Error::unsupported(
-                    "protocol_unsupported",
-                    format!(
-                        "wanted protocol {PROTOCOL}, found {}; update the app or the server",
-                        welcome.protocol
-                    ),
-                ));
-            }
-            _ => return Err(out_of_order("welcome")),
+        let welcome = seen::welcome(answer.next().await?)?;
+        if welcome.restored {
+            seen::start_over(self, &welcome).await?;
+            received
+                .entities
+                .values_mut()
+                .for_each(|expected| *expected = None);
         }
+        self.seen = welcome.seen;
         loop {
             let frame = self.in_time(answer.next()).await?;
             self.summary.bytes_received = before + answer.bytes();
@@ -356,7 +354,14 @@ impl<'a> Run<'a> {
             .iter()
             .filter_map(|(id, outcome)| Some((*cuts.get(id)?, outcome)));
         self.culprits = culprits(known);
-        for outcomes in outcomes.chunks(self.syncer.limits.max_mutations.max(1)) {
+        // A new instance is taken together with all that the answer says.
+        let renews = outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Renew);
+        let at_once = if renews {
+            outcomes.len()
+        } else {
+            self.syncer.limits.max_mutations
+        };
+        for outcomes in outcomes.chunks(at_once.max(1)) {
             let known = outcomes
                 .iter()
                 .filter_map(|(id, outcome)| Some((*cuts.get(id)?, outcome)))
@@ -435,7 +440,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn out_of_order(wanted: &str) -> Error {
+pub(super) fn out_of_order(wanted: &str) -> Error {
     Error::corrupt(
         "invalid_answer",
         format!("wanted {wanted}, found another frame; the server does not speak OnSync's protocol"),

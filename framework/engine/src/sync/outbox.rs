@@ -325,6 +325,15 @@ impl Outbox {
         row.is_some_and(|(_, numbers)| numbers.binary_search(&number).is_ok())
     }
 
+    /// Everything in it, by number.
+    pub(super) async fn all(&self, tx: &mut dyn LocalTransaction) -> Result<Vec<OutboxEntry>> {
+        let (mut all, mut after) = (Vec::new(), None);
+        while let Some((_, entries)) = next_row(tx, &mut after).await? {
+            all.extend(entries);
+        }
+        Ok(all)
+    }
+
     /// The numbers under which its rows stand.
     pub(super) fn rows(&self) -> Vec<u64> {
         self.rows.keys().copied().collect()

@@ -5,6 +5,7 @@ use super::exchange::Run;
 use super::lists::RejectedEntry;
 use super::outbox::{Cut, OutboxEntry};
 use super::rejected::RecordRef;
+use super::renew::may_have_been_applied;
 use super::settle::Subject;
 use onsync_core::Result;
 use onsync_core::mutation::{Outcome, Rejection};
@@ -74,13 +75,12 @@ pub(super) async fn list_refused(
     tx.put_overlay(subject.entity, &overlay).await
 }
 
-/// The server has forgotten this device: nobody knows whether the mutation was applied. A new instance is taken.
+/// Nobody knows whether the mutation was applied.
 pub(super) async fn unknown(
     run: &mut Run<'_>,
     tx: &mut dyn LocalTransaction,
     subject: Subject<'_>,
 ) -> Result<()> {
-    take_instance(run, tx).await?;
     list_refused(run, tx, subject, areas::UNKNOWN, may_have_been_applied()).await
 }
 
@@ -90,21 +90,7 @@ pub(super) async fn list_unknown(
     tx: &mut dyn LocalTransaction,
     entry: &OutboxEntry,
 ) -> Result<()> {
-    take_instance(run, tx).await?;
     let entry = RejectedEntry::of(entry, may_have_been_applied(), run.syncer.runtime.now());
     tx.store(areas::UNKNOWN, &entry.number.to_be_bytes(), &entry)
         .await
-}
-
-async fn take_instance(run: &Run<'_>, tx: &mut dyn LocalTransaction) -> Result<()> {
-    let mut instance = tx.instance(run.syncer.runtime.random_uuid()).await?;
-    instance.id = run.syncer.runtime.random_uuid();
-    tx.set_instance(&instance).await
-}
-
-fn may_have_been_applied() -> Rejection {
-    Rejection {
-        code: "may_have_been_applied".to_owned(),
-        message: "the server no longer knows whether it applied this change; compare with what it has now, then retry or discard".to_owned(),
-    }
 }

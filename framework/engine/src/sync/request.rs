@@ -3,11 +3,12 @@
 use super::areas::{self, Areas, Instance, StoredCheckpoint, entity_key};
 use super::exchange::{Look, Run};
 use super::outbox::Cut;
+use super::seen;
 use onsync_core::Result;
 use onsync_core::page::Checkpoint;
 use onsync_core::pattern::Direction;
 use onsync_core::store::local::Access;
-use onsync_core::wire::{EntityRequest, Hello, PROTOCOL, RequestFrame};
+use onsync_core::wire::{EntityRequest, Hello, RequestFrame};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Run<'_> {
@@ -30,12 +31,11 @@ impl Run<'_> {
         };
         tx.check_fence(self.fence).await?;
         let settled_to = self.outbox(tx.as_mut()).await?.settled_to(instance.next_number);
-        let context = self.step.context.clone();
         let mut frames = vec![RequestFrame::Hello(Hello {
-            protocol: PROTOCOL,
-            instance: instance.id,
-            settled_to,
-            context,
+            context: self.step.context.clone(),
+            cut_to: Some(instance.next_number.saturating_sub(1)),
+            seen: seen::stored(tx.as_mut()).await?,
+            ..Hello::new(instance.id, settled_to)
         })];
         let mut checkpoints = BTreeMap::new();
         let pulled = if pulls { self.entities() } else { Vec::new() };

@@ -13,6 +13,8 @@ use super::lists::RejectedEntry;
 use super::outbox::{Cut, OutboxEntry};
 use super::refused::{list_refused, unknown};
 use super::release::release_children;
+use super::renew;
+use super::seen;
 use onsync_core::mutation::{BinReason, MutationKind, Outcome, ServerRecord};
 use onsync_core::pattern::{DirtyRecord, Settlement};
 use onsync_core::schema::{EntitySchema, Ids};
@@ -52,14 +54,20 @@ pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(&Cut, &Outcome)]) -> 
     let listed = listed(tx.as_mut()).await?;
     run.lists_rejections = !listed.is_empty();
     let bases_moved = !tx.area_scan(areas::BASE_WHEN_CUT, None, 1).await?.is_empty();
-    let mut open = Vec::with_capacity(outcomes.len());
     let outbox = run.outbox(tx.as_mut()).await?;
-    for (cut, outcome) in outcomes {
-        if outbox.holds(cut.entry.mutation.number) {
-            open.push((*cut, *outcome));
-        }
+    let open = outcomes.iter().copied();
+    let open = open.filter(|(cut, _)| outbox.holds(cut.entry.mutation.number));
+    let open: Vec<(&Cut, &Outcome)> = open.collect();
+    let renews = renew::is_asked_for(&open);
+    let left = match renews {
+        true => renew::without_outcome(tx.as_mut(), outbox, &open).await?,
+        false => Vec::new(),
+    };
+    let (mut settled, mut rest) = as_expected(run, tx.as_mut(), open).await?;
+    if renews {
+        rest.retain(|(_, outcome)| !matches!(outcome, Outcome::Retry(_)));
+        rest.extend(left.iter().map(|entry| (entry, &Outcome::Renew)));
     }
-    let (mut settled, rest) = as_expected(run, tx.as_mut(), open).await?;
     let mut seen = Seen::ahead(run, tx.as_mut(), &rest).await?;
     let mut retry = None;
     for (entry, outcome) in rest {
@@ -104,6 +112,10 @@ pub(super) async fn settle(run: &mut Run<'_>, outcomes: &[(&Cut, &Outcome)]) -> 
         .await?
         .settle(tx.as_mut(), &settled)
         .await?;
+    if renews {
+        renew::renew(run, tx.as_mut()).await?;
+    }
+    seen::store(tx.as_mut(), run.seen.as_ref()).await?;
     tx.commit().await?;
     Ok(retry)
 }

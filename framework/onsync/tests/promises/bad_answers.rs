@@ -6,7 +6,7 @@ use onsync_core::page::{Checkpoint, KeyRange, Page, PageKind};
 use onsync_core::rows::RowSet;
 use onsync_core::schema::Ids;
 use onsync_core::transport::{Answer, Exchange, Transport};
-use onsync_core::wire::{AnswerFrame, AnswerState, EntityAnswer, Health, PROTOCOL, Welcome};
+use onsync_core::wire::{AnswerFrame, AnswerState, EntityAnswer, Health, Welcome};
 use onsync_core::{Error, Result, portable_async};
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl Answer for Frames {
 }
 
 fn welcome() -> AnswerFrame {
-    AnswerFrame::Welcome(Welcome { protocol: PROTOCOL })
+    AnswerFrame::Welcome(Welcome::new())
 }
 
 fn page(entity: &str, types: &[ValueType]) -> AnswerFrame {
@@ -78,7 +78,10 @@ fn nonsense_changes_nothing() {
         vec![welcome()],
         vec![welcome(), welcome(), AnswerFrame::End {}],
         vec![
-            AnswerFrame::Welcome(Welcome { protocol: 99 }),
+            AnswerFrame::Welcome(Welcome {
+                protocol: 99,
+                ..Welcome::new()
+            }),
             AnswerFrame::End {},
         ],
         vec![welcome(), page("Nobody", &[]), AnswerFrame::End {}],

@@ -275,6 +275,73 @@ mod run {
         }
     }
 
+    /// Scenario 32: the store is a copy made before edits were cut, and they do not fit into one request. What a later request would
+    /// bring is not sent again by itself either.
+    #[test]
+    fn a_device_put_back_sends_nothing_that_waits_again_by_itself() {
+        let world = World::new(Kind::Sqlite, one(item(LWW, Ids::Server)));
+        let folder = tempfile::tempdir().unwrap();
+        let (live, copy) = (
+            folder.path().join("live.sqlite"),
+            folder.path().join("copy.sqlite"),
+        );
+        let open = |path: &std::path::Path| {
+            std::sync::Arc::new(onsync_sqlite_store::SqliteStore::new(
+                path,
+                onsync_sqlite_store::SqliteStoreOptions::default(),
+            ))
+        };
+        let limits = onsync_engine::sync::Limits {
+            max_mutations: 1,
+            ..Default::default()
+        };
+        let device = world.device_on(open(&live), limits.clone());
+        device.sync();
+        for number in 1..=3 {
+            device.create("Item", &Fields::new().with("name", format!("once {number}")));
+        }
+        copied(&live, &copy);
+        device.sync();
+        assert_eq!(world.contents("Item").len(), 3);
+        let put_back = world.device_on(open(&copy), limits);
+        put_back.create("Item", &Fields::new().with("name", "after the copy"));
+        for _ in 0..5 {
+            let _ = put_back.try_sync();
+        }
+        assert_eq!(world.contents("Item").len(), 3, "nothing is applied twice");
+        let unknown = put_back.run(put_back.syncer.may_have_been_applied(10)).unwrap();
+        assert_eq!(unknown.len(), 4, "all that waited is listed");
+        let named = |name: &str| {
+            let found = unknown
+                .iter()
+                .find(|entry| entry.values.value("name") == &name.into());
+            found.unwrap().number
+        };
+        assert!(
+            put_back
+                .run(put_back.syncer.retry_rejected(named("after the copy")))
+                .unwrap()
+        );
+        for number in 1..=3 {
+            let discarded = put_back
+                .syncer
+                .discard_rejected(named(&format!("once {number}")), false);
+            put_back.run(discarded).unwrap();
+        }
+        put_back.sync();
+        let names = |rows: &std::collections::BTreeMap<Key, onsync_core::Row>| {
+            let mut names: Vec<_> = rows.values().map(|row| row[1].clone()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&world.contents("Item")), names(&put_back.contents("Item")));
+        assert_eq!(
+            world.contents("Item").len(),
+            4,
+            "and is sent when a person says so"
+        );
+    }
+
     /// Scenario 32: the store is a copy made before the send; the server has purged the receipts meanwhile.
     #[test]
     fn a_restored_device_repeats_nothing() {

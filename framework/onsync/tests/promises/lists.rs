@@ -15,7 +15,7 @@ mod run {
     use onsync_core::mutation::{BinReason, MutationKind};
     use onsync_core::schema::{Attribute, EntitySchema, Ids, OnDelete, Relation, Schema};
     use onsync_core::store::local::Access;
-    use onsync_core::wire::{Hello, PROTOCOL, RequestFrame};
+    use onsync_core::wire::{Hello, RequestFrame};
     use onsync_core::{Fields, Key, Value, ValueType};
     use onsync_engine::sync::{BinFilter, Discarded, RejectedChange};
     use onsync_testkit::fakes::Fate;
@@ -378,12 +378,7 @@ mod run {
             tx.area_get("state", b"instance").await.unwrap().unwrap()
         });
         let instance: Instance = rmp_serde::from_slice(&bytes).unwrap();
-        let hello = RequestFrame::Hello(Hello {
-            protocol: PROTOCOL,
-            instance: instance.id,
-            settled_to: 1_000,
-            context: String::new(),
-        });
+        let hello = RequestFrame::Hello(Hello::new(instance.id, 1_000));
         let request = vec![hello, RequestFrame::End {}];
         world.run(world.service.sync(None, request)).unwrap();
         device.sync();

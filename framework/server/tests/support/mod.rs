@@ -11,7 +11,7 @@ use onsync_core::record::RecordName;
 use onsync_core::registry::Registry;
 use onsync_core::schema::{Attribute, EntitySchema, Ids, OnDelete, Relation, Schema, SoftDelete};
 use onsync_core::transport::Answer;
-use onsync_core::wire::{AnswerFrame, AnswerState, EntityRequest, Hello, PROTOCOL, RequestFrame};
+use onsync_core::wire::{AnswerFrame, AnswerState, EntityRequest, Hello, RequestFrame};
 use onsync_core::{Fields, Key, Result, Row, Value, ValueType};
 use onsync_server::{Clock, Server, ServerBuilder, StaticTokens, SyncService};
 use std::collections::BTreeMap;
@@ -271,12 +271,7 @@ impl Device {
     }
 
     pub(crate) fn hello(&self) -> RequestFrame {
-        RequestFrame::Hello(Hello {
-            protocol: PROTOCOL,
-            instance: self.instance,
-            settled_to: self.settled_to,
-            context: String::new(),
-        })
+        RequestFrame::Hello(Hello::new(self.instance, self.settled_to))
     }
 
     pub(crate) fn entity(&self, name: &str, pull: bool) -> EntityRequest {

@@ -11,8 +11,8 @@ use onsync_core::rows::RowSet;
 use onsync_core::transport::{Answer, Credentials, Exchange};
 use onsync_core::value::ValueType;
 use onsync_core::wire::{
-    AnswerFrame, AnswerState, EntityAnswer, EntityRequest, Format, Hello, OutcomeFrame, PROTOCOL,
-    RequestFrame, Welcome, WireError, encode,
+    AnswerFrame, AnswerState, EntityAnswer, EntityRequest, Format, Hello, OutcomeFrame, RequestFrame,
+    Welcome, WireError, encode,
 };
 use onsync_core::{Fields, Key, Value};
 use std::fmt::Debug;
@@ -20,10 +20,8 @@ use uuid::Uuid;
 
 pub(super) fn hello(context: &str) -> RequestFrame {
     RequestFrame::Hello(Hello {
-        protocol: PROTOCOL,
-        instance: Uuid::from_u128(42),
-        settled_to: 7,
         context: context.into(),
+        ..Hello::new(Uuid::from_u128(42), 7)
     })
 }
 
@@ -82,7 +80,7 @@ pub(super) fn with_token(context: &str, token: &str) -> Exchange {
 }
 
 pub(super) fn welcome() -> AnswerFrame {
-    AnswerFrame::Welcome(Welcome { protocol: PROTOCOL })
+    AnswerFrame::Welcome(Welcome::new())
 }
 
 /// A page with so many rows of one text.

@@ -130,7 +130,7 @@ impl ScriptedServer {
             reply = state.replies.pop_front();
         });
         reply.unwrap_or_else(|| {
-            let welcome = onsync_core::wire::Welcome { protocol: PROTOCOL };
+            let welcome = onsync_core::wire::Welcome::new();
             Reply::Answer(vec![
                 Piece::Frame(AnswerFrame::Welcome(welcome)),
                 Piece::Frame(AnswerFrame::End {}),
