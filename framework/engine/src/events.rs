@@ -109,13 +109,26 @@ impl Hub {
         self.status.borrow().clone()
     }
 
+    /// Looks at one thing of the status, without a copy of all.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&Status) -> T) -> T {
+        at(&self.status.borrow())
+    }
+
     pub(crate) fn watch(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
     }
 
     /// Changes the status without an event.
     pub(crate) fn update(&self, change: impl FnOnce(&mut Status)) {
+        self.update_if(|_| true, change);
+    }
+
+    /// As [`Hub::update`], where the status says something else: what is asked for often copies and compares nothing then.
+    pub(crate) fn update_if(&self, differs: impl FnOnce(&Status) -> bool, change: impl FnOnce(&mut Status)) {
         self.status.send_if_modified(|status| {
+            if !differs(status) {
+                return false;
+            }
             let before = status.clone();
             change(status);
             let changed = *status != before;

@@ -9,6 +9,7 @@ use onsync_core::{Fields, Key, Result, Row, Value};
 use onsync_engine::sync::{BinEntry, RejectedChange, RejectedEntry};
 use onsync_engine::{App, Status};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What stands for the name of records that have none.
 const NAMELESS: Key = Key(Vec::new());
@@ -50,7 +51,7 @@ impl Lists {
 /// A device at the end.
 pub(crate) struct FoundDevice {
     pub(crate) number: usize,
-    pub(crate) schema: Schema,
+    pub(crate) schema: Arc<Schema>,
     pub(crate) contents: Contents,
     pub(crate) lists: Lists,
     pub(crate) status: Status,

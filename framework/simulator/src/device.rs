@@ -5,6 +5,7 @@ use crate::network::Network;
 use crate::plan::{Patterns, Plan, Way};
 use crate::service::Service;
 use crate::shared::{Shared, guard};
+use crate::values::Facts;
 use onsync_core::handler::{Event, SyncDirection};
 use onsync_core::page::KeyRange;
 use onsync_core::query::Query;
@@ -51,6 +52,35 @@ pub(crate) fn context(way: Way) -> &'static str {
     }
 }
 
+/// A version of the app: what it knows, made once for all its processes.
+pub(crate) struct Version {
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) facts: BTreeMap<String, Facts>,
+    config: Config,
+}
+
+impl Version {
+    /// The first version, and the one that devices upgrade to.
+    pub(crate) fn both(plan: &Plan) -> Result<[Arc<Self>; 2]> {
+        let first = Arc::new(Self::new(plan, plan.schema_of(false))?);
+        let next = match plan.late.is_empty() {
+            true => first.clone(),
+            false => Arc::new(Self::new(plan, plan.schema_of(true))?),
+        };
+        Ok([first, next])
+    }
+
+    fn new(plan: &Plan, schema: Schema) -> Result<Self> {
+        let entities = schema.entities.iter();
+        let facts = entities.map(|entity| (entity.name.clone(), Facts::of(&schema, entity)));
+        Ok(Self {
+            facts: facts.collect(),
+            config: config(plan, schema.clone())?,
+            schema: Arc::new(schema),
+        })
+    }
+}
+
 fn config(plan: &Plan, schema: Schema) -> Result<Config> {
     let mut config = Config::from_schema(schema)?;
     config.retry.interval = Duration::from_secs(1);
@@ -78,6 +108,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) shared: &'a Arc<Shared>,
     pub(crate) service: &'a Arc<Service>,
     pub(crate) store: Arc<dyn LocalStore>,
+    pub(crate) version: &'a Version,
 }
 
 impl Device {
@@ -142,18 +173,15 @@ impl Device {
         };
         let mut registries = Registries::new();
         registries.patterns = launch.patterns.clone();
-        let app = OnSyncBuilder::new(
-            config(launch.plan, launch.plan.schema_of(self.upgraded))?,
-            registries,
-        )
-        .store(Arc::new(store))
-        .transport(Arc::new(network))
-        .runtime(Arc::new(ProcessRuntime {
-            inner: shared.runtime.clone(),
-            process: process.clone(),
-        }))
-        .build()
-        .await?;
+        let app = OnSyncBuilder::new(launch.version.config.clone(), registries)
+            .store(Arc::new(store))
+            .transport(Arc::new(network))
+            .runtime(Arc::new(ProcessRuntime {
+                inner: shared.runtime.clone(),
+                process: process.clone(),
+            }))
+            .build()
+            .await?;
         let told = shared.clone();
         let listener = app.on_event(move |_, event| match event {
             Event::OnSyncComplete { context, .. } => {

@@ -132,7 +132,7 @@ impl World<'_> {
             found.server.insert(entity.name.clone(), rows.map_err(failed)?);
         }
         for device in &self.devices {
-            let schema = self.plan.schema_of(device.upgraded);
+            let schema = self.version(device.number).schema.clone();
             let store = self.place.device(device.number).map_err(failed)?;
             let opened = self.wait("opening a device's store", store.open(&schema))?;
             opened.map_err(failed)?;

@@ -1,6 +1,6 @@
 //! One world: a server, devices, people and other programs, from a plan to the verdict.
 
-use crate::device::{Device, Launch, Tab, context, cut};
+use crate::device::{Device, Launch, Tab, Version, context, cut};
 use crate::edits::Editor;
 use crate::fault::Mischief;
 use crate::foreign::Foreign;
@@ -108,6 +108,7 @@ pub(crate) struct World<'a> {
     pub(crate) devices: Vec<Device>,
     pub(crate) schema: Arc<Schema>,
     pub(crate) facts: Arc<BTreeMap<String, Facts>>,
+    versions: [Arc<Version>; 2],
     pub(crate) dice: Dice,
     pub(crate) backup: Option<Marked>,
     /// The syncs that were asked for, where nobody asks again.
@@ -151,10 +152,17 @@ impl<'a> World<'a> {
             devices: (0..plan.devices).map(Device::new).collect(),
             schema: Arc::new(plan.schema.clone()),
             facts: Arc::new(facts.collect()),
+            versions: Version::both(plan).map_err(|error| broken("set-up", error.to_string()))?,
             dice: Dice::new(plan.seed ^ 0xd1ce),
             backup: None,
             asked: Vec::new(),
         })
+    }
+
+    /// The version of the app on a device.
+    pub(crate) fn version(&self, number: usize) -> Arc<Version> {
+        let upgraded = self.devices.get(number).is_some_and(|device| device.upgraded);
+        self.versions[usize::from(upgraded)].clone()
     }
 
     /// Waits for something in virtual time, within bounds.
@@ -411,7 +419,9 @@ impl<'a> World<'a> {
             .place
             .device(number)
             .map_err(|error| broken("set-up", error.to_string()))?;
+        let version = self.version(number);
         let launch = Launch {
+            version: &version,
             plan: self.plan,
             patterns: self.patterns,
             shared: &self.shared,
@@ -452,19 +462,12 @@ impl<'a> World<'a> {
             return Ok(());
         };
         let (app, name) = (running.app.clone(), running.process.name.clone());
-        let schema = self
-            .plan
-            .schema_of(self.devices.get(number).is_some_and(|device| device.upgraded));
-        let facts: BTreeMap<String, Facts> = schema
-            .entities
-            .iter()
-            .map(|entity| (entity.name.clone(), Facts::of(&schema, entity)))
-            .collect();
+        let version = self.version(number);
         let mut editor = Editor {
             app: &app,
             device: number,
-            schema: &schema,
-            facts: &facts,
+            schema: &version.schema,
+            facts: &version.facts,
             shared: &self.shared,
             dice: Dice::new(pick),
             name: &name,

@@ -2,6 +2,7 @@
 //!
 //! A snapshot of 100,000 entries costs a few hundred reference counts, a write to it copies one chunk.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -128,9 +129,12 @@ pub(super) fn behind(after: Option<&[u8]>) -> Bound<&[u8]> {
     after.map_or(Bound::Unbounded, Bound::Excluded)
 }
 
+/// Few things by name, as cheap to copy: a copy is one reference count until something is written.
+pub(super) type Named<V> = Arc<BTreeMap<Arc<str>, Arc<V>>>;
+
 /// The map of areas that both stores have: names to ordered bytes.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Areas(std::collections::BTreeMap<String, Arc<OrderedMap<Bytes>>>);
+pub(super) struct Areas(Named<OrderedMap<Bytes>>);
 
 impl Areas {
     pub(super) fn get(&self, area: &str, key: &[u8]) -> Option<Vec<u8>> {
@@ -138,12 +142,22 @@ impl Areas {
     }
 
     pub(super) fn put(&mut self, area: &str, key: &[u8], value: &[u8]) {
-        let map = self.0.entry(area.to_owned()).or_default();
-        Arc::make_mut(map).insert(key, value.into());
+        let areas = Arc::make_mut(&mut self.0);
+        match areas.get_mut(area) {
+            Some(map) => drop(Arc::make_mut(map).insert(key, value.into())),
+            None => {
+                let mut map = OrderedMap::default();
+                map.insert(key, value.into());
+                areas.insert(area.into(), Arc::new(map));
+            }
+        }
     }
 
     pub(super) fn remove(&mut self, area: &str, key: &[u8]) {
-        if let Some(map) = self.0.get_mut(area) {
+        if !self.0.get(area).is_some_and(|map| map.contains(key)) {
+            return;
+        }
+        if let Some(map) = Arc::make_mut(&mut self.0).get_mut(area) {
             Arc::make_mut(map).remove(key);
         }
     }
@@ -162,7 +176,6 @@ impl Areas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     #[test]
     fn does_what_an_ordered_map_does() {

@@ -133,7 +133,7 @@ impl Lifecycle {
                 // Asked for first: what is committed while the rest is read is seen the next time.
                 let commits = self.store.foreign_commits().await.ok().or(foreign);
                 self.follow_commits().await;
-                let counted = self.hub.status().waiting;
+                let counted = self.hub.look(|status| status.waiting);
                 if commits != foreign {
                     self.remember_others().await;
                     if counted > waiting {

@@ -28,6 +28,7 @@ use crate::config::{ContextSettings, RetrySettings, TriggerSettings};
 use crate::events::{Hub, Own};
 use crate::metrics;
 use crate::observed::Changes;
+use crate::status::Status;
 use crate::sync::{Fence, OwnNotes, StepBudget};
 use crate::time::sleep_until;
 use futures_util::FutureExt as _;
@@ -223,7 +224,17 @@ impl Lifecycle {
         match self.steps.pending().await {
             Ok(pending) => {
                 let since = self.note_waiting(pending.waiting > 0);
-                self.hub.update(|status| {
+                let differs = |status: &Status| {
+                    let counted = (status.waiting, status.rejected, status.conflicts, status.unknown);
+                    let found = (
+                        pending.waiting,
+                        pending.rejected,
+                        pending.conflicts,
+                        pending.unknown,
+                    );
+                    status.waiting_since != since || counted != found
+                };
+                self.hub.update_if(differs, |status| {
                     status.waiting_since = since;
                     status.waiting = pending.waiting;
                     status.rejected = pending.rejected;
@@ -270,7 +281,12 @@ impl Lifecycle {
             let queue = &state.queue;
             (queue.len(), queue.held_by_metered(), queue.needs_credentials())
         };
-        self.hub.update(|status| {
+        let differs = |status: &Status| {
+            status.queued != queued
+                || status.held_by_metered != metered
+                || status.needs_credentials != needs_credentials
+        };
+        self.hub.update_if(differs, |status| {
             status.queued = queued;
             status.held_by_metered = metered;
             status.needs_credentials = needs_credentials;

@@ -7,10 +7,10 @@ use onsync_core::network::{NetworkNews, NetworkStatus};
 impl Lifecycle {
     /// The network changed, as a monitor or the app says: waits that it ends are over.
     pub(crate) fn network_changed(&self, network: NetworkStatus) {
-        if self.hub.status().network == network {
+        if self.hub.look(|status| status.network) == network {
             return;
         }
-        let before = self.hub.status().network;
+        let before = self.hub.look(|status| status.network);
         self.state().queue.set_network(network);
         if before.online != network.online {
             self.note_network(network.online);

@@ -1,6 +1,7 @@
 //! What the lifecycle remembers over a restart, and when it writes that down.
 
 use super::{Lifecycle, State};
+use crate::status::Status;
 use crate::sync::Notes;
 use onsync_core::value::Timestamp;
 use std::collections::BTreeMap;
@@ -104,9 +105,15 @@ impl Lifecycle {
             let state = self.state();
             (state.fetched.clone(), state.waiting_since)
         };
-        self.hub.update(|status| {
-            status.completed_at = completed;
-            status.fetched_at = fetched;
+        let differs = |status: &Status| {
+            status.up_to_date_as_of != up_to_date
+                || (status.waiting > 0 && status.waiting_since != since)
+                || status.completed_at != completed
+                || status.fetched_at != fetched
+        };
+        self.hub.update_if(differs, |status| {
+            status.completed_at.clone_from(&completed);
+            status.fetched_at.clone_from(&fetched);
             status.up_to_date_as_of = up_to_date;
             if status.waiting > 0 {
                 status.waiting_since = since;
@@ -166,14 +173,19 @@ impl Lifecycle {
         let completed = state.completed.clone();
         let failing = state.failing_since;
         drop(state);
-        self.hub.update(|status| status.failing_since = failing);
+        self.hub.update_if(
+            |status| status.failing_since != failing,
+            |status| status.failing_since = failing,
+        );
         self.show_freshness(completed);
     }
 
     /// Looks whether syncing stands still.
     pub(super) fn look_for_stall(&self) {
         let now = self.runtime.now();
-        self.hub
-            .update(|status| status.stalled_since = status.stalled(now));
+        self.hub.update_if(
+            |status| status.stalled_since != status.stalled(now),
+            |status| status.stalled_since = status.stalled(now),
+        );
     }
 }

@@ -178,7 +178,7 @@ impl Runtime for ManualRuntime {
         Box::pin(Sleep {
             runtime: self.clone(),
             end,
-            number: None,
+            asleep: None,
         })
     }
 
@@ -204,30 +204,37 @@ fn last_moment() -> Timestamp {
 struct Sleep {
     runtime: ManualRuntime,
     end: Duration,
-    number: Option<u64>,
+    /// Its number among the sleepers and who is woken, once it was asked.
+    asleep: Option<(u64, Waker)>,
 }
 
 impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let runtime = self.runtime.clone();
-        let mut state = guard(&runtime.0.state);
-        if state.elapsed >= self.end {
+        let this = &mut *self;
+        let mut state = guard(&this.runtime.0.state);
+        if state.elapsed >= this.end {
             return Poll::Ready(());
         }
-        let number = *self.number.get_or_insert_with(|| {
-            state.slept += 1;
-            state.slept
-        });
-        state.sleepers.insert((self.end, number), context.waker().clone());
+        let waker = context.waker();
+        let number = match &this.asleep {
+            Some((_, known)) if known.will_wake(waker) => return Poll::Pending,
+            Some((number, _)) => *number,
+            None => {
+                state.slept += 1;
+                state.slept
+            }
+        };
+        state.sleepers.insert((this.end, number), waker.clone());
+        this.asleep = Some((number, waker.clone()));
         Poll::Pending
     }
 }
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        if let Some(number) = self.number {
+        if let Some((number, _)) = self.asleep {
             guard(&self.runtime.0.state).sleepers.remove(&(self.end, number));
         }
     }

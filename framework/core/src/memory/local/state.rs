@@ -1,19 +1,18 @@
 //! What the database holds, and how it follows a schema.
 
 use crate::error::{Error, Result};
-use crate::memory::map::{Areas, OrderedMap};
+use crate::memory::map::{Areas, Named, OrderedMap};
 use crate::record::{Key, Row};
 use crate::schema::{EntitySchema, Schema};
 use crate::store::local::{Opened, Overlay, RecordState};
 use crate::value::{Value, ValueType};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One committed or coming state of the database; copies share what neither changes.
 #[derive(Clone, Default)]
 pub(super) struct State {
     pub(super) opened: bool,
-    pub(super) tables: BTreeMap<String, Arc<Table>>,
+    pub(super) tables: Named<Table>,
     pub(super) areas: Areas,
     /// The last edit number given.
     pub(super) edits: u64,
@@ -22,7 +21,7 @@ pub(super) struct State {
 /// The rows and overlays of one entity, by the canonical bytes of the local key.
 #[derive(Clone)]
 pub(super) struct Table {
-    pub(super) entity: EntitySchema,
+    pub(super) entity: Arc<EntitySchema>,
     /// Columns behind the entity's attributes: once configured, kept for ever.
     pub(super) unused: Vec<(String, ValueType)>,
     /// Each row holds the attributes, then the unused columns.
@@ -48,7 +47,8 @@ impl State {
             ..Opened::default()
         };
         for entity in &schema.entities {
-            match self.tables.get_mut(&entity.name) {
+            let tables = Arc::make_mut(&mut self.tables);
+            match tables.get_mut(entity.name.as_str()) {
                 Some(table) => {
                     if Arc::make_mut(table).adopt(entity)? {
                         opened.extended.push(entity.name.clone());
@@ -56,12 +56,12 @@ impl State {
                 }
                 None => {
                     let table = Table {
-                        entity: entity.clone(),
+                        entity: Arc::new(entity.clone()),
                         unused: Vec::new(),
                         rows: OrderedMap::default(),
                         overlays: OrderedMap::default(),
                     };
-                    self.tables.insert(entity.name.clone(), Arc::new(table));
+                    tables.insert(entity.name.as_str().into(), Arc::new(table));
                 }
             }
         }
@@ -125,7 +125,7 @@ impl Table {
             self.rearrange(&sources);
         }
         self.unused = unused;
-        self.entity = entity.clone();
+        self.entity = Arc::new(entity.clone());
         Ok(extended)
     }
 

@@ -79,8 +79,8 @@ impl MemoryTransaction {
     }
 
     fn table(&self, entity: &EntitySchema) -> Result<&Table> {
-        let Some(table) = self.state.tables.get(&entity.name) else {
-            let known = self.state.tables.keys().map(String::as_str);
+        let Some(table) = self.state.tables.get(entity.name.as_str()) else {
+            let known = self.state.tables.keys().map(AsRef::as_ref);
             return Err(crate::record::unknown_entity(&entity.name, known));
         };
         check::same_entity(&table.entity, entity)?;
@@ -91,7 +91,8 @@ impl MemoryTransaction {
     fn table_mut(&mut self, entity: &EntitySchema) -> Result<&mut Table> {
         self.table(entity)?;
         let missing = || crate::record::unknown_entity(&entity.name, std::iter::empty());
-        let table = self.state.tables.get_mut(&entity.name).ok_or_else(missing)?;
+        let tables = Arc::make_mut(&mut self.state.tables);
+        let table = tables.get_mut(entity.name.as_str()).ok_or_else(missing)?;
         Ok(Arc::make_mut(table))
     }
 

@@ -46,12 +46,12 @@ impl State {
         let key: Vec<&str> = key
             .map(|index| entity.attributes[index].column.as_str())
             .collect();
-        if create && !self.tables.contains_key(&entity.source) {
+        if create && !self.tables.contains_key(entity.source.as_str()) {
             let places = key
                 .iter()
                 .filter_map(|name| columns.iter().position(|column| column.name == *name));
             let table = Table::new(&entity.source, columns.clone(), places.collect());
-            self.tables.insert(entity.source.clone(), Arc::new(table));
+            Arc::make_mut(&mut self.tables).insert(entity.source.as_str().into(), Arc::new(table));
         }
         let table = self.table(&entity.source)?;
         let found: Vec<&str> = table

@@ -37,9 +37,9 @@ impl Tables<'_> {
         let mut table = Table::new(name, columns.collect(), Vec::new());
         for column in key {
             let place = table.require(column)?;
-            table.key.push(place);
+            Arc::make_mut(&mut table.key).push(place);
         }
-        self.state.tables.insert(name.to_owned(), Arc::new(table));
+        Arc::make_mut(&mut self.state.tables).insert(name.into(), Arc::new(table));
         Ok(())
     }
 

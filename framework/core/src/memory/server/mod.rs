@@ -314,7 +314,7 @@ impl ServerStore for MemoryServerStore {
         self.change(|state| {
             let up_to = up_to.min(state.position);
             let mut forgotten = 0;
-            for table in state.tables.values_mut() {
+            for table in Arc::make_mut(&mut state.tables).values_mut() {
                 forgotten += Arc::make_mut(table).tracking.prune(up_to);
             }
             Ok(forgotten)

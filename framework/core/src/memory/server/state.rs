@@ -2,12 +2,11 @@
 
 use super::table::{Table, violated};
 use crate::error::{Error, Result};
-use crate::memory::map::Areas;
+use crate::memory::map::{Areas, Named};
 use crate::memory::random::Random;
 use crate::record::{Key, Row};
 use crate::schema::OnDelete;
 use crate::value::{Value, ValueType};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A foreign key of the database: values of `column` in `child` are keys of `parent`, or null.
@@ -28,7 +27,7 @@ pub struct ForeignKey {
 /// One committed or coming state of the database; copies share what neither changes.
 #[derive(Clone, Default)]
 pub(super) struct State {
-    pub(super) tables: BTreeMap<String, Arc<Table>>,
+    pub(super) tables: Named<Table>,
     pub(super) foreign_keys: Vec<ForeignKey>,
     pub(super) areas: Areas,
     pub(super) position: u64,
@@ -56,7 +55,7 @@ impl State {
         if !self.tables.contains_key(name) {
             return Err(self.table_missing(name));
         }
-        let table = self.tables.get_mut(name).map(Arc::make_mut);
+        let table = Arc::make_mut(&mut self.tables).get_mut(name).map(Arc::make_mut);
         table
             .ok_or_else(|| Error::unsupported("table_missing", format!("the database has no table `{name}`")))
     }

@@ -40,10 +40,10 @@ pub(super) struct Tracking {
 
 #[derive(Clone)]
 pub(super) struct Table {
-    pub(super) name: String,
-    pub(super) columns: Vec<Column>,
+    pub(super) name: Arc<str>,
+    pub(super) columns: Arc<Vec<Column>>,
     /// Places of the key's columns.
-    pub(super) key: Vec<usize>,
+    pub(super) key: Arc<Vec<usize>>,
     pub(super) rows: OrderedMap<Arc<Row>>,
     /// The greatest integer key ever used.
     pub(super) issued: i64,
@@ -56,9 +56,9 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn new(name: &str, columns: Vec<Column>, key: Vec<usize>) -> Self {
         Self {
-            name: name.to_owned(),
-            columns,
-            key,
+            name: name.into(),
+            columns: Arc::new(columns),
+            key: Arc::new(key),
             rows: OrderedMap::default(),
             issued: 0,
             scope: None,
@@ -92,20 +92,16 @@ impl Table {
 
     /// Refuses a key that cannot name a row.
     pub(super) fn check_key(&self, key: &Key) -> Result<()> {
-        let names: Vec<&str> = self
-            .key
-            .iter()
-            .map(|place| self.columns[*place].name.as_str())
-            .collect();
         let fits = key.0.len() == self.key.len()
             && key
                 .0
                 .iter()
-                .zip(&self.key)
+                .zip(self.key.iter())
                 .all(|(value, place)| value.value_type() == Some(self.columns[*place].value_type));
         if fits {
             return Ok(());
         }
+        let names = self.key.iter().map(|place| &self.columns[*place].name);
         Err(Error::rejected(
             "invalid_key",
             format!(
@@ -113,7 +109,7 @@ impl Table {
                 crate::error::list_names(names)
             ),
         )
-        .at(&self.name))
+        .at(&*self.name))
     }
 
     /// A row as named columns.
@@ -135,7 +131,7 @@ impl Table {
             rows.insert(key, Arc::new(row));
         }
         self.rows = rows;
-        self.columns.push(column);
+        Arc::make_mut(&mut self.columns).push(column);
     }
 
     pub(super) fn add_unique(&mut self, columns: Vec<usize>) -> Result<()> {
