@@ -40,7 +40,7 @@ fn sync_killed(settings: &Json, chance: &mut Chance, longest: Duration) -> u32 {
 
 /// So many kills, and `ONSYNC_TIMES` as many where that is asked for: `ONSYNC_TIMES=5 cargo test -p onsync --test processes --
 /// --nocapture slow_devices_killed` kills a thousand.
-fn times(ordinary: u32) -> u32 {
+pub(crate) fn times(ordinary: u32) -> u32 {
     match std::env::var("ONSYNC_TIMES") {
         Err(_) => ordinary,
         Ok(number) => number

@@ -21,4 +21,5 @@ mod place;
 mod proxy;
 mod together;
 mod triggers;
+mod weather;
 mod writers;
