@@ -56,12 +56,19 @@ impl Batch<'_> {
         Ok(standings)
     }
 
-    /// Whether the device's store is an older copy of itself: a number of this request names another mutation here, or there is one
-    /// beyond the numbers it has given. Under which numbers the changes in it were sent before cannot be known, so what has no receipt
-    /// may have been applied.
+    /// Whether the device's store is an older copy of itself: a number of this request names another mutation here, or one whose outcome
+    /// the device had and which is not the one sent, or there is one beyond the numbers it has given. Under which numbers the changes in it
+    /// were sent before cannot be known, so what has no receipt may have been applied.
     async fn is_put_back(&self, transaction: &mut dyn ServerTransaction, settled_to: u64) -> Result<bool> {
-        let numbers = self.request.items.iter().map(|item| item.mutation.number);
-        let Some(first) = numbers.filter(|number| *number > settled_to).min() else {
+        let items = &self.request.items;
+        let (settled, open): (Vec<_>, Vec<_>) =
+            items.iter().partition(|item| item.mutation.number <= settled_to);
+        for item in settled {
+            if receipt::find(transaction, item.mutation.id).await?.is_none() {
+                return Ok(true);
+            }
+        }
+        let Some(first) = open.iter().map(|item| item.mutation.number).min() else {
             return Ok(false);
         };
         let known = receipt::numbered(transaction, self.owner, first).await?;
@@ -69,7 +76,7 @@ impl Batch<'_> {
         if cut_to.is_some_and(|cut_to| known.keys().any(|number| *number > cut_to)) {
             return Ok(true);
         }
-        Ok(self.request.items.iter().any(|item| {
+        Ok(open.iter().any(|item| {
             let other = known.get(&item.mutation.number);
             other.is_some_and(|id| *id != item.mutation.id)
         }))

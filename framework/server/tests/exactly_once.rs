@@ -184,6 +184,24 @@ async fn a_number_beyond_those_that_a_device_has_given_shows_that_it_was_put_bac
     assert_eq!(short(&outcome(support::all(answer).await)[0]), "applied");
 }
 
+/// The device had the outcome of its first mutation, so that the receipt is gone when the copy sends under that number.
+#[tokio::test]
+async fn a_settled_number_shows_that_a_device_was_put_back_for_all_of_its_request() {
+    let (store, server) = fresh().await;
+    let mut device = Device::new("ada");
+    let copy = device.clone();
+    let first = device.create_unnamed("Artist", named("Ella"));
+    device.push(&server, std::slice::from_ref(&first)).await;
+    device.settled_to = 1;
+    device.pull(&server, "Artist").await;
+    let mut put_back = copy;
+    let behind = put_back.create_unnamed("Artist", named("after the copy"));
+    let again = put_back.create_unnamed("Artist", named("Ella"));
+    let outcomes = put_back.push(&server, &[behind, again]).await;
+    assert_eq!(outcomes, [Outcome::Renew, Outcome::Renew]);
+    assert_eq!(stored(&store, "Artist", "name").len(), 1);
+}
+
 #[tokio::test]
 async fn a_number_that_names_another_mutation_shows_a_device_that_was_put_back() {
     let (store, server) = fresh().await;

@@ -47,9 +47,7 @@ impl Judge<'_> {
             let Deed::Delete(before) = &event.write.deed else {
                 continue;
             };
-            // A database that was restored issues keys again that devices know from before.
-            let reissued = self.restored && entity.ids == Ids::Server;
-            if event.author != Author::Sync || event.write.entity != entity.name || cascades || reissued {
+            if event.author != Author::Sync || event.write.entity != entity.name || cascades {
                 continue;
             }
             let Some(identity) = self.identity_of(entity, facts, &event.write.key, before) else {

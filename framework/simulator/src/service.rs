@@ -15,7 +15,7 @@ use onsync_core::wire::{AnswerFrame, Health, RequestFrame};
 use onsync_core::{Error, Fields, Result, Value, portable_async};
 use onsync_server::{Clock, Limits, NoAuthentication, Server, SyncService};
 use onsync_testkit::fakes::{Dice, ManualRuntime};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -69,11 +69,17 @@ pub(crate) struct Service {
     pub(crate) patterns: Registry<Arc<dyn SyncPattern>>,
     pub(crate) dice: Arc<Mutex<Dice>>,
     pub(crate) running: Mutex<Option<Server>>,
+    /// No process is started: an operator is at work on the database.
+    pub(crate) closed: AtomicBool,
 }
 
 impl Service {
     /// The running server; started again where it died.
     pub(crate) async fn server(&self) -> Result<Server> {
+        if self.closed.load(Ordering::Relaxed) {
+            // An operator is at work on the database.
+            return Err(connection_lost());
+        }
         if self.shared.server_down.swap(false, Ordering::Relaxed) {
             *guard(&self.running) = None;
         }

@@ -22,6 +22,7 @@ use onsync_testkit::fakes::{Dice, ManualRuntime};
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -132,6 +133,7 @@ impl<'a> World<'a> {
             patterns: patterns.clone(),
             dice: Arc::new(Mutex::new(Dice::new(plan.seed ^ 0x5e))),
             running: Mutex::default(),
+            closed: AtomicBool::new(false),
         });
         let facts = plan
             .schema
@@ -336,15 +338,17 @@ impl<'a> World<'a> {
 
     fn restore(&mut self) {
         let Some(marked) = self.backup.clone() else { return };
+        self.service.closed.store(true, Ordering::Relaxed);
         self.service.stop();
         self.shared.server_dies();
         // What the old processes still had open ends before the copy takes its place.
         self.shared.runtime.advance(Duration::from_secs(5));
-        if self.place.restore() {
+        let restored = self.place.restore();
+        self.service.closed.store(false, Ordering::Relaxed);
+        if restored {
             self.shared.ledger().put_back(&marked);
-            self.shared
-                .trace
-                .say(|| "the server's database is the copy again".to_owned());
+            let words = || "the server's database is the copy again".to_owned();
+            self.shared.trace.say(words);
         }
     }
 

@@ -37,7 +37,7 @@ pub(super) async fn found(
     let theirs = match outcome {
         Outcome::Conflict {
             theirs: Some(stored), ..
-        } => Some(stored_row(run, tx, entity, stored, subject.mine.as_ref()).await?),
+        } => stored_row(run, tx, &subject, stored).await?,
         _ => None,
     };
     let base = match outcome {

@@ -9,6 +9,7 @@ use super::keys::{Keys, note_created};
 use super::lists::RejectedEntry;
 use super::outbox::{Cut, Outbox, OutboxEntry};
 use super::parents::Parent;
+use super::renew::doubted;
 use super::search::{any_released, place_of};
 use super::units::{Name, Units};
 use super::{Fence, Syncer};
@@ -60,6 +61,10 @@ pub(super) struct Cutter<'a> {
     pub(super) groups: HashMap<Name, Uuid>,
     /// What is to be cut in one go.
     pub(super) units: &'a mut Units,
+    /// What has been cut before and has no outcome.
+    outbox: &'a mut Outbox,
+    /// What may have been applied: not sent again, however often it is edited, before a person decides.
+    pub(super) doubted: BTreeSet<(String, Key)>,
     pub(super) entries: Vec<Cut>,
     /// How many of these are marked as in flight.
     marked: usize,
@@ -81,9 +86,12 @@ pub(super) async fn cut(
     // What was saved from a damaged store came with the numbers of that store.
     let beyond = outbox.highest().map_or(0, |highest| highest.saturating_add(1));
     instance.next_number = instance.next_number.max(beyond);
+    let doubted = doubted(tx.as_mut()).await?;
     let mut cutter = Cutter {
         syncer,
         tx: tx.as_mut(),
+        doubted,
+        outbox: &mut *outbox,
         instance,
         keys: BTreeMap::new(),
         columns: BTreeMap::new(),
@@ -320,7 +328,8 @@ impl<'a> Cutter<'a> {
             self.forget_rejections(entity, &overlay.key).await?;
             return Ok(Standing::Ready);
         }
-        let Some(change) = pattern.request(&dirty) else {
+        let waits = self.is_doubted(entity, &overlay.key) || self.is_on_its_way(entity, &overlay.key).await?;
+        let Some(change) = pattern.request(&dirty).filter(|_| !waits) else {
             if let Some(tried) = self.tried.get_mut(entity.name.as_str()) {
                 tried.insert(overlay.key, Standing::Held);
             }
@@ -348,6 +357,17 @@ impl<'a> Cutter<'a> {
             seen: whole.then_some((overlay.base, mine)),
         });
         Ok(Standing::Ready)
+    }
+
+    /// Whether nobody knows if what waits of the record was applied.
+    pub(super) fn is_doubted(&self, entity: &EntitySchema, key: &Key) -> bool {
+        !self.doubted.is_empty() && self.doubted.contains(&(entity.name.clone(), key.clone()))
+    }
+
+    /// Whether a change of the record is on its way, though nothing here says so: a page has brought what it did, and the record was
+    /// edited anew. Two on their way at once would get their outcomes in one order and have taken effect in another.
+    async fn is_on_its_way(&mut self, entity: &EntitySchema, key: &Key) -> Result<bool> {
+        self.outbox.holds_any_of(self.tx, &entity.name, key).await
     }
 
     fn group_of(&self, entity: &EntitySchema, key: &Key) -> Result<Option<Uuid>> {

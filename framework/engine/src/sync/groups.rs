@@ -72,7 +72,8 @@ impl<'a> Cutter<'a> {
                 Err(_) => self.readable_rows(entity, &keys).await?,
             };
             for ((key, overlay), row) in keys.into_iter().zip(overlays).zip(rows) {
-                if let Some(overlay) = overlay.filter(Overlay::may_be_sent) {
+                let doubted = self.is_doubted(entity, &key);
+                if let Some(overlay) = overlay.filter(|overlay| overlay.may_be_sent() && !doubted) {
                     found.insert((place, key), (overlay, row));
                 }
             }

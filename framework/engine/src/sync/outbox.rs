@@ -258,6 +258,33 @@ impl Outbox {
         entity: &str,
         key: &Key,
     ) -> Result<Option<InFlight>> {
+        let Some(first) = self.row_of(tx, entity, key).await? else {
+            return Ok(None);
+        };
+        let entries = self.row(tx, first).await?;
+        let found = entries
+            .iter()
+            .find(|entry| entry.mutation.entity == entity && &entry.key == key);
+        Ok(found.map(|entry| entry.sent.clone()))
+    }
+
+    /// Whether a mutation of a record has no outcome yet.
+    pub(super) async fn holds_any_of(
+        &mut self,
+        tx: &mut dyn LocalTransaction,
+        entity: &str,
+        key: &Key,
+    ) -> Result<bool> {
+        Ok(self.row_of(tx, entity, key).await?.is_some())
+    }
+
+    /// The row in which a record's mutation stands.
+    async fn row_of(
+        &mut self,
+        tx: &mut dyn LocalTransaction,
+        entity: &str,
+        key: &Key,
+    ) -> Result<Option<u64>> {
         if self.rows.is_empty() {
             return Ok(None);
         }
@@ -273,14 +300,7 @@ impl Outbox {
             self.records = Some(records);
         }
         let records = self.records.as_ref();
-        let Some(first) = records.and_then(|records| records.get(entity)?.get(key)).copied() else {
-            return Ok(None);
-        };
-        let entries = self.row(tx, first).await?;
-        let found = entries
-            .iter()
-            .find(|entry| entry.mutation.entity == entity && &entry.key == key);
-        Ok(found.map(|entry| entry.sent.clone()))
+        Ok(records.and_then(|records| records.get(entity)?.get(key)).copied())
     }
 
     /// Removes mutations that have their outcome.

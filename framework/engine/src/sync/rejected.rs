@@ -56,7 +56,8 @@ pub struct RejectedChange {
     pub entry: RejectedEntry,
     /// Nobody knows whether the server applied it: compare before sending it again.
     pub may_have_been_applied: bool,
-    /// The record was edited since: the edit is sent with the next sync and takes the entry's place.
+    /// The record was edited since: the edit is sent with the next sync and takes the entry's place. Never where the change may have been
+    /// applied: then the edit waits with it for a person to decide.
     pub fixed: bool,
     /// Records whose changes are held because of this one, parents before children.
     pub dependents: Vec<HeldRecord>,
@@ -161,7 +162,7 @@ impl Syncer {
             return Ok(change);
         };
         if let Some(overlay) = overlay(tx, entity, &change.entry.key).await? {
-            change.fixed = overlay.is_waiting();
+            change.fixed = overlay.is_waiting() && !change.may_have_been_applied;
             if overlay.base.is_none() {
                 let found = self.dependents(tx, entity, &change.entry.key).await?;
                 change.dependents = found.iter().map(Dependent::held).collect();

@@ -6,12 +6,13 @@ use super::exchange::Run;
 use super::lists::RejectedEntry;
 use super::open_conflicts::stored;
 use super::outbox::Outbox;
+use super::search::release;
 use super::settle::Subject;
 use onsync_core::mutation::Rejection;
 use onsync_core::platform::{MaybeSend, MaybeSync};
 use onsync_core::query::{Comparison, Query};
 use onsync_core::schema::EntitySchema;
-use onsync_core::store::local::{LocalTransaction, RecordState};
+use onsync_core::store::local::LocalTransaction;
 use onsync_core::{Key, Result, Row, Value};
 use std::collections::BTreeSet;
 
@@ -37,22 +38,13 @@ pub(super) async fn release_children(
         let query = Query::entity(&child.name).filter(&relation.attribute, Comparison::Equal, value);
         for row in tx.query(child, &query).await? {
             let key = child.key_of(&row);
-            let Some((number, _)) = listed.iter().find(|(_, entry)| {
+            let Some((number, entry)) = listed.iter().find(|(_, entry)| {
                 waits_for_parent(&entry.rejection) && entry.entity == child.name && entry.key == key
             }) else {
                 continue;
             };
-            tx.area_remove(areas::REJECTED, number).await?;
-            if let Some(mut overlay) = tx
-                .overlays(child, std::slice::from_ref(&key))
-                .await?
-                .pop()
-                .flatten()
-            {
-                overlay.acknowledged_to = 0;
-                overlay.state = RecordState::Waiting;
-                tx.put_overlay(child, &overlay).await?;
-            }
+            // One that was edited since may be on its way, or in a conflict, and its outcome or decision sends it again.
+            release(tx, child, entry, number).await?;
         }
     }
     Ok(())

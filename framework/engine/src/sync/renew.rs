@@ -66,6 +66,11 @@ async fn listed(tx: &mut dyn LocalTransaction) -> Result<Listed> {
     Ok(listed)
 }
 
+/// The records of which something may have been applied.
+pub(super) async fn doubted(tx: &mut dyn LocalTransaction) -> Result<BTreeSet<(String, Key)>> {
+    Ok(listed(tx).await?.into_keys().collect())
+}
+
 /// A refused change that waits for its parent is not sent again when that is there.
 async fn doubt_rejected(tx: &mut dyn LocalTransaction) -> Result<()> {
     let listed = tx

@@ -253,16 +253,20 @@ pub(super) fn same(entity: &EntitySchema, a: &Row, b: &Row) -> bool {
     entity.agree(a, b)
 }
 
-/// A record as the server has it, as a full local row; attributes that do not travel keep their local value.
+/// A record as the server has it, as a full local row; attributes that do not travel keep their local value. None where the server means
+/// another record: a database that was restored may issue a key again that this device knows from before.
 pub(super) async fn stored_row(
     run: &Run<'_>,
     tx: &mut dyn LocalTransaction,
-    entity: &EntitySchema,
+    subject: &Subject<'_>,
     stored: &ServerRecord,
-    local: Option<&Row>,
-) -> Result<Row> {
+) -> Result<Option<Row>> {
+    let (entity, local) = (subject.entity, subject.mine.as_ref());
     let keys = Keys::of(tx, &run.syncer.schema, entity).await?;
     let mut row = keys.row_to_local(tx, entity.row(&stored.fields)?).await?;
+    if entity.key_of(&row) != subject.entry.key {
+        return Ok(None);
+    }
     for (index, _) in entity
         .attributes
         .iter()
@@ -274,7 +278,7 @@ pub(super) async fn stored_row(
             .cloned()
             .unwrap_or_default();
     }
-    Ok(row)
+    Ok(Some(row))
 }
 
 async fn acknowledge(
@@ -300,7 +304,10 @@ async fn acknowledge(
     }
     let sent = as_sent(&subject);
     let base = match stored {
-        Some(stored) => Some(stored_row(run, tx, entity, stored, subject.mine.as_ref()).await?),
+        Some(stored) => match stored_row(run, tx, &subject, stored).await? {
+            Some(row) => Some(row),
+            None => return discard_later_edits(run, tx, subject, BinReason::Gone).await,
+        },
         None => sent.clone(),
     };
     if let (Some(_), Some(base)) = (stored, &base)

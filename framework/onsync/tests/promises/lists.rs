@@ -8,6 +8,7 @@ crate::scenarios! {
     a_change_on_its_way_is_neither_discarded_nor_sent_again
     a_rejection_that_a_later_outcome_settles_is_not_listed
     what_may_have_been_applied_is_sent_again_or_discarded
+    an_edit_of_what_may_have_been_applied_waits_for_the_decision
 }
 
 mod run {
@@ -415,5 +416,26 @@ mod run {
         assert_equal(&world, &device);
         assert_eq!(world.contents("Item")[&Key::one(9i64)][1], "made here".into());
         assert_eq!(world.contents("Item")[&Key::one(1i64)][1], "name 1".into());
+    }
+    pub(super) fn an_edit_of_what_may_have_been_applied_waits_for_the_decision(kind: Kind) {
+        let (world, device) = forgotten(kind);
+        device.update("Item", 1i64, &name("edited since"));
+        device.update("Item", 2i64, &name("of no matter"));
+        device.sync();
+        device.sync();
+        assert_eq!(
+            world.contents("Item")[&Key::one(1i64)][1],
+            "name 1".into(),
+            "an edit is no decision"
+        );
+        assert_eq!(world.contents("Item")[&Key::one(2i64)][1], "of no matter".into());
+        let listed = rejected(&device);
+        assert_eq!(listed.len(), 2);
+        assert!(listed.iter().all(|change| !change.fixed));
+        let of_update = |change: &&RejectedChange| change.entry.kind == MutationKind::Update;
+        let number = listed.iter().find(of_update).unwrap().entry.number;
+        assert!(device.run(device.syncer.retry_rejected(number)).unwrap());
+        device.sync();
+        assert_eq!(world.contents("Item")[&Key::one(1i64)][1], "edited since".into());
     }
 }

@@ -267,10 +267,13 @@ impl MemoryServerStore {
         Backup(guard(&self.shared.disk).state.clone())
     }
 
-    /// Puts a backup in the place of the database. Open transactions can no longer commit.
+    /// Puts a backup in the place of the database. Open transactions can no longer commit. The sequences that issue keys stay where they
+    /// are, as somebody who restores a database sees to: a key issued again would name two records.
     pub fn restore(&self, backup: &Backup) {
         let mut disk = guard(&self.shared.disk);
-        disk.state = backup.0.clone();
+        let mut state = State::clone(&backup.0);
+        state.keep_sequences(&disk.state);
+        disk.state = state.into();
         disk.age += 1;
     }
 

@@ -60,6 +60,16 @@ impl State {
             .ok_or_else(|| Error::unsupported("table_missing", format!("the database has no table `{name}`")))
     }
 
+    /// Issues no key again that another state of the database has issued.
+    pub(super) fn keep_sequences(&mut self, other: &Self) {
+        let mine = Arc::make_mut(&mut self.tables);
+        for (name, table) in other.tables.iter() {
+            if let Some(mine) = mine.get_mut(name).filter(|mine| mine.issued < table.issued) {
+                Arc::make_mut(mine).issued = table.issued;
+            }
+        }
+    }
+
     /// A key for a new row from the database's own sequence, where the key is one integer, text or uuid.
     pub(super) fn issue(&self, name: &str, random: &mut Random) -> Result<Value> {
         let table = self.table(name)?;
