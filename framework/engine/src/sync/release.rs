@@ -121,5 +121,8 @@ fn value_of(entity: &EntitySchema, row: &Row, name: &str) -> Value {
 }
 
 pub(super) fn waits_for_parent(rejection: &Rejection) -> bool {
-    matches!(rejection.code.as_str(), "parent_missing" | "parent_rejected")
+    matches!(
+        rejection.code.as_str(),
+        "parent_missing" | "parent_rejected" | IN_CONFLICT
+    )
 }
