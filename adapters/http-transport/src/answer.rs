@@ -2,7 +2,7 @@
 
 use crate::content::{Content, Step};
 use crate::error;
-use crate::platform::{self, ByteStream};
+use crate::platform::{self, ByteStream, Response};
 use crate::request::Target;
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -10,8 +10,6 @@ use onsync_core::error::{Error, Result};
 use onsync_core::portable_async;
 use onsync_core::transport::Answer;
 use onsync_core::wire::{AnswerFrame, Decoder, Format, MAX_FRAME_BYTES};
-use reqwest::Response;
-use reqwest::header::CONTENT_ENCODING;
 use std::time::Duration;
 
 /// An error's body is read up to here.
@@ -99,11 +97,10 @@ struct Source {
 
 impl Source {
     fn new(target: &Target, response: Response) -> Result<Self> {
-        let encoding = response.headers().get(CONTENT_ENCODING);
-        let content = Content::new(encoding.map(|value| value.to_str().unwrap_or("?")))?;
+        let content = Content::new(response.header("content-encoding").as_deref())?;
         Ok(Self {
             target: target.clone(),
-            stream: platform::byte_stream(response),
+            stream: response.into_stream(),
             content,
             bytes: 0,
         })
@@ -121,7 +118,7 @@ impl Source {
                 self.content.push(bytes);
             }
             Some(Err(cause)) => {
-                return Err(error::truncated("the connection broke").with_source(cause.without_url()));
+                return Err(error::truncated("the connection broke").with_source(cause.chain));
             }
         }
         Ok(())

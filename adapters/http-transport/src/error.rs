@@ -1,12 +1,12 @@
 //! What can go wrong, in the words of OnSync: one table from statuses and failures to kinds and codes.
 
 use crate::answer::small_body;
-use crate::platform;
+#[cfg(not(target_family = "wasm"))]
+use crate::platform::Chain;
+use crate::platform::{self, Failure, Reason, Response};
 use crate::request::Target;
 use onsync_core::error::{Error, ErrorKind};
 use onsync_core::wire::{AnswerFrame, Decoder, Format, WireError};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -17,38 +17,42 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 const EXCERPT: usize = 500;
 
 /// The `Content-Type`, for choosing and for messages.
-pub(crate) fn content_type(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+pub(crate) fn content_type(response: &Response) -> Option<String> {
+    let value = response.header("content-type")?;
     Some(value.chars().take(100).collect())
 }
 
 /// The request did not reach the server, or its answer did not begin.
-pub(crate) fn unreachable(target: &Target, cause: reqwest::Error) -> Error {
+pub(crate) fn unreachable(target: &Target, failure: Failure) -> Error {
     let host = target.host();
-    let cause = cause.without_url();
-    if cause.is_timeout() {
-        let message = format!("wanted a connection to {host}, found none in time; check the network");
-        return Error::transient("time_out", message).with_source(Chain::of(&cause));
-    }
-    let chain = Chain::of(&cause);
-    if platform::is_tls_failure(&cause) {
-        let message = format!(
-            "wanted a trusted TLS connection to {host}, found that its certificate or handshake is not acceptable; check this \
-             machine's clock, the server's certificate, and whether the network asks to sign in"
-        );
-        return Error::transient("tls_failed", message).with_source(chain);
-    }
-    if platform::is_connection_failure(&cause) {
-        let message = format!(
-            "wanted to reach the server at {host}, found no connection; check the network, `transport.url`, and that the \
-             server runs"
-        );
-        return Error::offline("server_unreachable", message).with_source(chain);
-    }
-    let message = format!(
-        "wanted an answer from {host}, found that the connection broke before it began; the request may or may not have arrived"
-    );
-    Error::transient("connection_lost", message).with_source(chain)
+    let error = match failure.reason {
+        Reason::TimedOut => Error::transient(
+            "time_out",
+            format!("wanted a connection to {host}, found none in time; check the network"),
+        ),
+        Reason::Untrusted => Error::transient(
+            "tls_failed",
+            format!(
+                "wanted a trusted TLS connection to {host}, found that its certificate or handshake is not acceptable; check \
+                 this machine's clock, the server's certificate, and whether the network asks to sign in"
+            ),
+        ),
+        Reason::Unreachable => Error::offline(
+            "server_unreachable",
+            format!(
+                "wanted to reach the server at {host}, found no connection; check the network, `transport.url`, and that the \
+                 server runs"
+            ),
+        ),
+        Reason::Lost => Error::transient(
+            "connection_lost",
+            format!(
+                "wanted an answer from {host}, found that the connection broke before it began; the request may or may not \
+                 have arrived"
+            ),
+        ),
+    };
+    error.with_source(failure.chain)
 }
 
 /// Something did not happen in time.
@@ -92,10 +96,10 @@ pub(crate) fn unknown_encoding(found: &str) -> Error {
 }
 
 /// What answers is no OnSync server.
-pub(crate) fn not_onsync(target: &Target, status: StatusCode, content_type: Option<&str>) -> Error {
+pub(crate) fn not_onsync(target: &Target, status: u16, content_type: Option<&str>) -> Error {
     let found = content_type.unwrap_or("no content type");
     let html = content_type.is_some_and(|found| found.to_ascii_lowercase().contains("html"));
-    let (kind, hint) = if html && status.is_success() {
+    let (kind, hint) = if html && is_success(status) {
         (
             ErrorKind::Offline,
             "the network may want you to sign in (captive portal), or `transport.url` names a web page",
@@ -114,7 +118,7 @@ pub(crate) fn not_onsync(target: &Target, status: StatusCode, content_type: Opti
         format!(
             "wanted the answer of an OnSync server at {}, found status {} with {found}; {hint}",
             target.host(),
-            status.as_u16(),
+            status,
         ),
     )
 }
@@ -164,12 +168,16 @@ pub(crate) fn unusable_token() -> Error {
     )
 }
 
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
 /// A status that is no answer: its own error if the server is OnSync's, else what the status says.
 pub(crate) async fn refused(target: &Target, response: Response, wait: Duration) -> Error {
     let status = response.status();
-    let pause = retry_after(response.headers());
-    let found = content_type(response.headers());
-    let told = if status.is_success() {
+    let pause = retry_after(|name| response.header(name));
+    let found = content_type(&response);
+    let told = if is_success(status) {
         None
     } else {
         small_body(target, response, wait)
@@ -200,16 +208,16 @@ fn wire_error(content_type: Option<&str>, body: &[u8]) -> Option<WireError> {
     }
     let json = content_type.split(';').next().unwrap_or_default().trim();
     json.eq_ignore_ascii_case("application/json")
-        .then(|| serde_json::from_slice(body).ok())?
+        .then(|| onsync_core::json::from_slice(body).ok())?
 }
 
-fn from_server(status: StatusCode, mut wire: WireError) -> Error {
+fn from_server(status: u16, mut wire: WireError) -> Error {
     wire.message = wire.message.chars().take(EXCERPT).collect();
     wire.code = wire.code.chars().take(EXCERPT).collect();
     let longest = LONGEST_RETRY_AFTER.as_secs();
     wire.retry_after = wire.retry_after.map(|seconds| seconds.min(longest));
     let kind = match ErrorKind::from_name(&wire.kind) {
-        _ if status == StatusCode::UNAUTHORIZED => ErrorKind::Unauthorised,
+        _ if status == 401 => ErrorKind::Unauthorised,
         // The server was reached: that it misses something itself is for it to mend.
         ErrorKind::Offline => ErrorKind::Transient,
         kind => kind,
@@ -218,10 +226,9 @@ fn from_server(status: StatusCode, mut wire: WireError) -> Error {
     Error::from(wire)
 }
 
-fn from_status(target: &Target, status: StatusCode, content_type: Option<&str>) -> Error {
+fn from_status(target: &Target, status: u16, content_type: Option<&str>) -> Error {
     let host = target.host();
-    let code = status.as_u16();
-    match code {
+    match status {
         401 => Error::new(
             ErrorKind::Unauthorised,
             "unauthorised",
@@ -238,7 +245,7 @@ fn from_status(target: &Target, status: StatusCode, content_type: Option<&str>) 
         404 | 405 => Error::unsupported(
             "not_onsync",
             format!(
-                "wanted an OnSync server at {host}, found status {code}: there is none at this path; `transport.url` is the \
+                "wanted an OnSync server at {host}, found status {status}: there is none at this path; `transport.url` is the \
                  part in front of /v1/sync"
             ),
         ),
@@ -249,7 +256,7 @@ fn from_status(target: &Target, status: StatusCode, content_type: Option<&str>) 
         410 | 426 => Error::unsupported(
             "protocol_unsupported",
             format!(
-                "wanted a server that speaks this protocol version, found status {code} from {host}; update the app"
+                "wanted a server that speaks this protocol version, found status {status} from {host}; update the app"
             ),
         ),
         413 => Error::rejected(
@@ -260,7 +267,7 @@ fn from_status(target: &Target, status: StatusCode, content_type: Option<&str>) 
         ),
         425 | 429 | 503 => Error::transient(
             "server_busy",
-            format!("{host} has no room for the request now (status {code}); it is sent again"),
+            format!("{host} has no room for the request now (status {status}); it is sent again"),
         ),
         511 => Error::offline(
             "not_onsync",
@@ -268,59 +275,32 @@ fn from_status(target: &Target, status: StatusCode, content_type: Option<&str>) 
         ),
         500..=599 => Error::transient(
             "server_error",
-            format!("{host} could not handle the request (status {code}); it is sent again"),
+            format!("{host} could not handle the request (status {status}); it is sent again"),
         ),
         400..=499 => Error::fatal(
             "request_refused",
-            format!("wanted an answer, found that {host} refuses the request with status {code}"),
+            format!("wanted an answer, found that {host} refuses the request with status {status}"),
         ),
         _ => not_onsync(target, status, content_type),
     }
 }
 
 /// `Retry-After` as seconds or as a date against the server's own clock; nonsense is ignored.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+fn retry_after(header: impl Fn(&'static str) -> Option<String>) -> Option<Duration> {
+    let text = header("retry-after")?;
+    let text = text.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
             let until = httpdate::parse_http_date(text).ok()?;
-            let date = headers.get(DATE).and_then(|value| value.to_str().ok());
-            let now = date
-                .and_then(|text| httpdate::parse_http_date(text).ok())
+            let now = header("date")
+                .and_then(|text| httpdate::parse_http_date(&text).ok())
                 .or_else(platform::now)?;
             until.duration_since(now).unwrap_or_default()
         }
     };
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
-
-/// An error with all its causes in one line, as reqwest hides the telling one deep below.
-#[derive(Debug)]
-struct Chain(String);
-
-impl Chain {
-    fn of(error: &dyn std::error::Error) -> Self {
-        let mut parts = vec![error.to_string()];
-        let mut next = error.source();
-        while let Some(cause) = next {
-            let text = cause.to_string();
-            if parts.last().is_none_or(|last| !last.contains(&text)) {
-                parts.push(text);
-            }
-            next = cause.source();
-        }
-        Self(parts.join(": "))
-    }
-}
-
-impl Display for Chain {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Chain {}
 
 /// `Result` with an error of this module.
 #[cfg(not(target_family = "wasm"))]
@@ -339,13 +319,6 @@ pub(crate) fn client_failed<T>(result: Result<T, impl std::error::Error>) -> ons
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(reqwest::header::HeaderName, &str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.clone(), value.parse().unwrap()))
-            .collect()
-    }
-
     #[test]
     fn retry_after_is_seconds_or_a_date_and_never_nonsense() {
         let date = "Sun, 22 Nov 2026 10:00:00 GMT";
@@ -362,10 +335,11 @@ mod tests {
             ("99999999999999999999999", None),
             ("", None),
         ] {
-            let found = retry_after(&headers(&[(RETRY_AFTER, value), (DATE, date)]));
+            let header = |name: &str| Some(if name == "date" { date } else { value }.to_owned());
+            let found = retry_after(header);
             assert_eq!(found, wanted.map(Duration::from_secs), "{value}");
         }
-        assert_eq!(retry_after(&HeaderMap::new()), None);
+        assert_eq!(retry_after(|_| None), None);
     }
 
     #[test]
@@ -392,7 +366,7 @@ mod tests {
             (504, Transient, "server_error"),
             (511, Offline, "not_onsync"),
         ] {
-            let error = from_status(&target, StatusCode::from_u16(status).unwrap(), None);
+            let error = from_status(&target, status, None);
             assert_eq!((error.kind(), error.code()), (kind, code), "{status}");
         }
     }
@@ -405,11 +379,11 @@ mod tests {
             message: "x".repeat(10_000),
             retry_after: Some(1 << 40),
         };
-        let error = from_server(StatusCode::SERVICE_UNAVAILABLE, wire("offline"));
+        let error = from_server(503, wire("offline"));
         assert_eq!((error.kind(), error.code()), (ErrorKind::Transient, "some_code"));
         assert_eq!(error.message().len(), EXCERPT);
         assert_eq!(error.retry_after(), Some(LONGEST_RETRY_AFTER));
-        let error = from_server(StatusCode::UNAUTHORIZED, wire("fatal"));
+        let error = from_server(401, wire("fatal"));
         assert_eq!(error.kind(), ErrorKind::Unauthorised);
     }
 }

@@ -9,16 +9,14 @@ mod request;
 
 use crate::answer::HttpAnswer;
 pub use crate::options::{Compression, HttpTransportOptions, WireFormat};
+use crate::platform::{Address, Client, Headers, Response, Sending};
 use crate::request::Target;
 use onsync_core::error::Result;
 use onsync_core::metric::MetricInfo;
 use onsync_core::portable_async;
 use onsync_core::transport::{Answer, Exchange, Transport};
 use onsync_core::wire::{Format, Health};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Method, Response, StatusCode};
 use std::time::Duration;
-use url::Url;
 
 /// The name under which this transport is registered and configured.
 pub const NAME: &str = "http";
@@ -44,7 +42,7 @@ const MAX_REDIRECTS: usize = 3;
 pub struct HttpTransport {
     options: HttpTransportOptions,
     target: Target,
-    client: reqwest::Client,
+    client: Client,
 }
 
 impl std::fmt::Debug for HttpTransport {
@@ -63,7 +61,7 @@ impl HttpTransport {
     /// store cannot be read.
     pub fn new(options: HttpTransportOptions) -> Result<Self> {
         let target = Target::parse(&options.url)?;
-        let client = platform::client(&options, &target)?;
+        let client = Client::new(&options, &target)?;
         Ok(Self {
             options,
             target,
@@ -72,77 +70,59 @@ impl HttpTransport {
     }
 
     /// Sends one request, follows redirects within the origin, and gives the response whatever its status.
-    async fn send(&self, sending: Sending, wait: Duration) -> Result<Response> {
-        let mut url = sending.url;
+    async fn send(&self, mut sending: Sending, wait: Duration) -> Result<Response> {
         for _ in 0..=MAX_REDIRECTS {
-            let mut request = self
-                .client
-                .request(sending.method.clone(), url.clone())
-                .headers(sending.headers.clone());
             if let Some(body) = &sending.body {
                 SENT.add(&[], body.len() as u64);
-                request = request.body(body.clone());
             }
-            let response = platform::time_out(wait, request.send())
+            let response = platform::time_out(wait, self.client.send(&sending))
                 .await
                 .ok_or_else(|| error::timed_out(&self.target, "the answer to begin", wait))?
                 .map_err(|cause| error::unreachable(&self.target, cause))?;
-            if !self.target.is_origin_of(response.url()) {
-                return Err(error::redirect_refused(&self.target, response.url().host_str()));
-            }
             match self.redirect(&response)? {
-                Some(next) => url = next,
+                Some(next) => sending.url = next,
                 None => return Ok(response),
             }
         }
         Err(error::too_many_redirects(&self.target, MAX_REDIRECTS))
     }
 
-    /// Where a redirect within the origin leads; none for any other response.
-    fn redirect(&self, response: &Response) -> Result<Option<Url>> {
-        let (StatusCode::MOVED_PERMANENTLY
-        | StatusCode::FOUND
-        | StatusCode::SEE_OTHER
-        | StatusCode::TEMPORARY_REDIRECT
-        | StatusCode::PERMANENT_REDIRECT) = response.status()
-        else {
+    /// Where a redirect within the origin leads; none for any other response. A response of another origin is refused.
+    fn redirect(&self, response: &Response) -> Result<Option<Address>> {
+        let nowhere = || error::redirect_refused(&self.target, None);
+        let from = response.address().ok_or_else(nowhere)?;
+        let refused = |to: &Address| error::redirect_refused(&self.target, Some(&to.host()));
+        if !self.target.is_origin_of(&from) {
+            return Err(refused(&from));
+        }
+        let status = response.status();
+        if !matches!(status, 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
-        };
+        }
         let next = response
-            .headers()
-            .get(LOCATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|location| response.url().join(location).ok())
-            .ok_or_else(|| error::redirect_refused(&self.target, None))?;
+            .header("location")
+            .and_then(|location| from.join(&location))
+            .ok_or_else(nowhere)?;
         // A redirect that turns a POST into a GET leads to a page for people, never to an answer.
-        if response.status() == StatusCode::SEE_OTHER || !self.target.is_origin_of(&next) {
-            return Err(error::redirect_refused(&self.target, next.host_str()));
+        if status == 303 || !self.target.is_origin_of(&next) {
+            return Err(refused(&next));
         }
         Ok(Some(next))
     }
 
-    fn headers(&self, exchange: &Exchange, format: Format) -> Result<HeaderMap> {
-        let mut headers = HeaderMap::new();
-        let media_type = HeaderValue::from_static(format.media_type());
-        headers.insert(CONTENT_TYPE, media_type.clone());
-        headers.insert(ACCEPT, media_type);
+    fn headers(&self, exchange: &Exchange, format: Format) -> Result<Headers> {
+        let media_type = format.media_type().to_owned();
+        let mut headers = vec![("content-type", media_type.clone()), ("accept", media_type)];
         platform::accept_compression(&self.options, &mut headers);
         if let Some(credentials) = &exchange.credentials {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", credentials.token()))
-                .map_err(|_| error::unusable_token())?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
+            let token = credentials.token();
+            if !token.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+                return Err(error::unusable_token());
+            }
+            headers.push(("authorization", format!("Bearer {token}")));
         }
         Ok(headers)
     }
-}
-
-/// One request, ready to be sent and, after a redirect, sent again.
-struct Sending {
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    body: Option<bytes::Bytes>,
 }
 
 #[portable_async]
@@ -156,17 +136,16 @@ impl Transport for HttpTransport {
         let body = request::compress(encoded, &self.options, &self.target, &mut headers)?;
         let begin = wait + request::upload_allowance(body.len());
         let sending = Sending {
-            method: Method::POST,
             url: self.target.endpoint("v1/sync"),
             headers,
             body: Some(body),
         };
         let response = self.send(sending, begin).await?;
-        tracing::debug!(status = response.status().as_u16(), "answer begins");
-        if response.status() != StatusCode::OK {
+        tracing::debug!(status = response.status(), "answer begins");
+        if response.status() != 200 {
             return Err(error::refused(&self.target, response, wait).await);
         }
-        let found = error::content_type(response.headers());
+        let found = error::content_type(&response);
         let Some(format) = found.as_deref().and_then(Format::from_media_type) else {
             return Err(error::not_onsync(
                 &self.target,
@@ -179,22 +158,20 @@ impl Transport for HttpTransport {
 
     async fn health(&self) -> Result<Health> {
         let wait = self.options.time_out;
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let headers = vec![("accept", "application/json".to_owned())];
         let sending = Sending {
-            method: Method::GET,
             url: self.target.endpoint("v1/health"),
             headers,
             body: None,
         };
         let response = self.send(sending, wait).await?;
         let status = response.status();
-        if status != StatusCode::OK {
+        if status != 200 {
             return Err(error::refused(&self.target, response, wait).await);
         }
-        let found = error::content_type(response.headers());
+        let found = error::content_type(&response);
         let body = answer::small_body(&self.target, response, wait).await?;
-        serde_json::from_slice::<Health>(&body)
+        onsync_core::json::from_slice::<Health>(&body)
             .ok()
             .filter(|health| health.service == "onsync")
             .ok_or_else(|| error::not_onsync(&self.target, status, found.as_deref()))

@@ -105,9 +105,8 @@ fn sixteen_mebibytes() -> usize {
 /// Reads `"30s"`, `"1m 30s"`.
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse::<jiff::SignedDuration>()
+    humantime::parse_duration(&text)
         .ok()
-        .and_then(|duration| Duration::try_from(duration).ok())
         .filter(|duration| !duration.is_zero())
         .ok_or_else(|| {
             serde::de::Error::custom(format!(

@@ -1,13 +1,11 @@
 //! The way out: where requests go, and their frames as one bounded body.
 
 use crate::options::HttpTransportOptions;
-use crate::platform;
+use crate::platform::{self, Address, Headers};
 use bytes::Bytes;
 use onsync_core::error::{Error, Result};
 use onsync_core::wire::{self, Format, RequestFrame};
-use reqwest::header::HeaderMap;
 use std::time::Duration;
-use url::{Host, Url};
 
 /// A smaller body is not worth compressing.
 pub(crate) const COMPRESS_FROM: usize = 1024;
@@ -18,7 +16,7 @@ const SLOWEST_LINE: u64 = 8 << 10;
 /// The configured server.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    base: Url,
+    base: Address,
 }
 
 impl Target {
@@ -32,32 +30,31 @@ impl Target {
                 ),
             )
         };
-        let mut base = Url::parse(text).map_err(|cause| wrong(&format!("`{text}` ({cause})")))?;
-        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
+        let base = Address::parse(text).map_err(|cause| wrong(&format!("`{text}` ({cause})")))?;
+        if !matches!(base.scheme().as_str(), "http" | "https") || base.host().is_empty() {
             return Err(wrong(&format!("`{text}`, which is neither http nor https")));
         }
         // What is in front of the @ is a secret: it is not repeated.
-        if !base.username().is_empty() || base.password().is_some() {
+        if base.has_secret() {
             return Err(wrong(
                 "a name or password in it, which belong into the credentials",
             ));
         }
-        if base.query().is_some() || base.fragment().is_some() {
+        if base.has_rest() {
             return Err(wrong(&format!("`{text}` with a query or fragment")));
         }
         let path = format!("{}/", base.path().trim_end_matches('/'));
-        base.set_path(&path);
-        Ok(Self { base })
+        Ok(Self {
+            base: base.with_path(&path),
+        })
     }
 
-    pub(crate) fn endpoint(&self, path: &str) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{path}", self.base.path()));
-        url
+    pub(crate) fn endpoint(&self, path: &str) -> Address {
+        self.base.with_path(&format!("{}{path}", self.base.path()))
     }
 
-    pub(crate) fn is_origin_of(&self, url: &Url) -> bool {
-        self.base.origin() == url.origin()
+    pub(crate) fn is_origin_of(&self, address: &Address) -> bool {
+        self.base.has_origin_of(address)
     }
 
     #[cfg(not(target_family = "wasm"))]
@@ -67,20 +64,15 @@ impl Target {
 
     /// Whether the server is on this machine.
     pub(crate) fn is_loopback(&self) -> bool {
-        match self.base.host() {
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        }
+        self.base.is_loopback()
     }
 
     /// Host and port, for messages.
     pub(crate) fn host(&self) -> String {
-        let host = self.base.host_str().unwrap_or_default();
+        let host = self.base.host();
         match self.base.port() {
             Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
+            None => host,
         }
     }
 }
@@ -109,7 +101,7 @@ pub(crate) fn compress(
     body: Vec<u8>,
     options: &HttpTransportOptions,
     target: &Target,
-    headers: &mut HeaderMap,
+    headers: &mut Headers,
 ) -> Result<Bytes> {
     use crate::options::Compression::{Auto, Off, On};
     let wanted = match options.compression {
@@ -157,7 +149,10 @@ mod tests {
             ("https://a.example/apps/x", "https://a.example/apps/x/v1/sync"),
             ("http://[::1]:8080/apps//", "http://[::1]:8080/apps/v1/sync"),
         ] {
-            assert_eq!(Target::parse(base).unwrap().endpoint("v1/sync").as_str(), wanted);
+            assert_eq!(
+                Target::parse(base).unwrap().endpoint("v1/sync").as_url().as_str(),
+                wanted
+            );
         }
     }
 
@@ -171,7 +166,7 @@ mod tests {
             ("https://a.example:8443/x", false),
             ("https://a.example.evil/x", false),
         ] {
-            assert_eq!(target.is_origin_of(&Url::parse(url).unwrap()), same, "{url}");
+            assert_eq!(target.is_origin_of(&Address::parse(url).unwrap()), same, "{url}");
         }
         for (url, here) in [
             ("http://localhost:1", true),

@@ -7,8 +7,8 @@ use crate::locks::{self, Want};
 use crate::request::{Mode, Raw, to_js};
 use crate::undo;
 use crate::values::row_value;
+use onsync_core::ordered::BTreeSet;
 use onsync_core::{Error, Result};
-use std::collections::BTreeSet;
 
 /// Writes what a transaction kept; whether there was anything.
 pub(crate) async fn commit(kept: &Kept, mode: Mode) -> Result<bool> {

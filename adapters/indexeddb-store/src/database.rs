@@ -5,13 +5,13 @@ use crate::layout::{AREAS, BIRTH, LAYOUT, Layout, META, UNDO, index_property, ov
 use crate::request::{Mode, Raw, all_done, done, failure, from_bytes, to_js};
 use crate::values::row_value;
 use js_sys::{Promise, Reflect};
+use onsync_core::ordered::BTreeSet;
 use onsync_core::platform::BoxFuture;
 use onsync_core::query::Query;
 use onsync_core::schema::Schema;
 use onsync_core::store::local::Opened;
 use onsync_core::{Error, Result};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use uuid::Uuid;
 use wasm_bindgen::prelude::Closure;
@@ -272,7 +272,8 @@ async fn read_layout(meta: &IdbObjectStore) -> Result<Layout> {
     if found.is_undefined() {
         return Ok(Layout::default());
     }
-    serde_json::from_slice(&from_bytes(&found)).map_err(|cause| corrupt("the layout").with_source(cause))
+    onsync_core::json::from_slice(&from_bytes(&found))
+        .map_err(|cause| corrupt("the layout").with_source(cause))
 }
 
 /// What opening changes, within the transaction that IndexedDB gives for it.

@@ -14,7 +14,7 @@ use crate::undo;
 use crate::values::stored_bytes;
 use js_sys::Array;
 use onsync_core::Result;
-use std::collections::{BTreeMap, BTreeSet};
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use web_sys::IdbObjectStore;

@@ -4,11 +4,11 @@
 //! a column was added is shorter, and the column null in it. So nothing is rewritten when an app gains attributes, and what
 //! is configured no more is kept.
 
+use onsync_core::ordered::BTreeMap;
 use onsync_core::schema::{EntitySchema, Schema};
 use onsync_core::value::{canonical_bytes, decode_canonical};
 use onsync_core::{Error, Result, Row, Value, ValueType};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Bytes under keys: areas, by the area's name.
 pub(crate) const AREAS: &str = "areas";

@@ -10,6 +10,7 @@ use crate::options::IndexedDbStoreOptions;
 use crate::persistence;
 use crate::request::Mode;
 use crate::transaction::IndexedDbTransaction;
+use onsync_core::ordered::BTreeMap;
 use onsync_core::page::KeyRange;
 use onsync_core::schema::{EntitySchema, Schema};
 use onsync_core::store::local::{
@@ -17,7 +18,6 @@ use onsync_core::store::local::{
 };
 use onsync_core::{Error, Result, portable_async};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 

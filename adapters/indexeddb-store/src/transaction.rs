@@ -8,6 +8,7 @@ use crate::query;
 use crate::request::{Bytes, Mode};
 use crate::store::Shared;
 use crate::values::StoredOverlay;
+use onsync_core::ordered::BTreeMap;
 use onsync_core::page::KeyRange;
 use onsync_core::query::Query;
 use onsync_core::rows::RowSet;
@@ -17,7 +18,6 @@ use onsync_core::store::local::{
 };
 use onsync_core::value::canonical_bytes;
 use onsync_core::{Error, Key, Result, Row, Value, ValueType, portable_async};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use uuid::Uuid;
 

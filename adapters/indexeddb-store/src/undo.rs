@@ -6,7 +6,7 @@ use crate::layout::UNDO;
 use crate::request::{Raw, done, from_bytes, to_js};
 use js_sys::Array;
 use onsync_core::Result;
-use std::collections::BTreeMap;
+use onsync_core::ordered::BTreeMap;
 use wasm_bindgen::JsValue;
 use web_sys::IdbKeyRange;
 

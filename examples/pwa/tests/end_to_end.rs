@@ -112,6 +112,6 @@ fn slow_the_promises_hold_in_a_browser() {
         connection.execute_batch(trigger).unwrap();
     };
     if let Some(said) = play(name, "promises.mjs", trim) {
-        assert!(said.contains("14 scenarios"), "{said}");
+        assert!(said.contains("15 scenarios"), "{said}");
     }
 }

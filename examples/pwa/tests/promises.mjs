@@ -346,10 +346,12 @@ try {
     await work[0];
     await tabs[0].page.close({ runBeforeUnload: false });
     for (const tab of tabs.slice(1)) {
-      // One syncs at a time; the others are told so, and here they ask again.
-      let summary;
-      do summary = await sync(tab);
-      while (summary.code === "another_process_syncs");
+      // One syncs at a time; the others are told so, and here they ask again, a little later.
+      let summary = await sync(tab);
+      while (summary.code === "another_process_syncs") {
+        await tab.page.waitForTimeout(250);
+        summary = await sync(tab);
+      }
       assert.equal(summary.code, undefined, JSON.stringify(summary));
     }
     const titles = (await server({ title: { contains: "Five tabs" } })).map((visit) => visit.title);
@@ -416,6 +418,35 @@ try {
     assert.deepEqual([(await visits(full, { title: "Big" })).length, await waiting(full)], [stored + 1, stored + 1]);
     await context.close();
     rmSync(profile, { recursive: true, force: true });
+  });
+
+  await scenario("transport", "what stands in place of an answer has its code, and a redirect within the address is followed", async () => {
+    const one = await device();
+    await ok(one);
+    const key = await make(one, { title: "Redirected" });
+    const redirect = (location) => fulfilled({ status: 307, headers: { location } });
+    const json = (status, code, headers) =>
+      fulfilled({ status, headers, contentType: "application/json", body: JSON.stringify({ kind: "fatal", code, message: "made up" }) });
+    for (const [answer, code] of [
+      [(route) => route.abort(), "server_unreachable"],
+      // Another origin that has not allowed it: the browser tells no more.
+      [redirect(`${address.replace("localhost", "127.0.0.1")}/v1/sync`), "server_unreachable"],
+      [redirect("/v1/sync-no-more"), "not_onsync"],
+      [fulfilled({ status: 503, headers: { "retry-after": "1" } }), "server_busy"],
+      [fulfilled({ status: 413 }), "request_too_large"],
+      [fulfilled({ status: 426 }), "protocol_unsupported"],
+      [json(409, "its_own_code"), "its_own_code"],
+    ]) {
+      await answers(one, answer);
+      const told = await sync(one);
+      assert.equal(told.code, code, JSON.stringify(told));
+    }
+    await answers(one, redirect("/v1/sync?again"));
+    await ok(one);
+    assert.deepEqual((await server({ title: "Redirected" })).map((visit) => visit.id), [key]);
+    await answers(one, json(401, "unauthorised"));
+    assert.equal((await sync(one)).code, "unauthorised");
+    await one.context.close();
   });
 
   await scenario("eviction", "a database that the browser deleted is noticed, fetched again, and deletes nothing", async () => {

@@ -1,6 +1,6 @@
 //! What a bin keeps, on the device and on the server: for how long and how much, in all and of each entity.
 
-use std::collections::BTreeMap;
+use crate::ordered::BTreeMap;
 use std::time::Duration;
 
 /// What a bin keeps of one entity; what is not said is as for all.

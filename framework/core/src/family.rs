@@ -1,8 +1,8 @@
 //! Entity families: which entities of a schema travel as families, and by which relations a record's root is found.
 
+use crate::ordered::BTreeMap;
 use crate::pattern::Unit;
 use crate::schema::{EntitySchema, Relation, Schema};
-use std::collections::BTreeMap;
 
 /// The entity families of a schema: entities whose patterns have the family as their unit, joined by relations between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

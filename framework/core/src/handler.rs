@@ -2,11 +2,11 @@
 
 use crate::error::Result;
 use crate::network::NetworkStatus;
+use crate::ordered::BTreeMap;
 use crate::platform::{MaybeSend, MaybeSync};
 use crate::value::{Timestamp, Value};
 use onsync_macros::portable_async;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The parameters of `on_sync`, by name.

@@ -15,7 +15,7 @@ const DEPTH: u16 = 64;
 
 /// Why bytes are not what was wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable(String);
+pub struct Unreadable(pub(crate) String);
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,9 +38,15 @@ type Read<T> = Result<T, Unreadable>;
 /// # Errors
 /// Bytes that end early, are no MessagePack, hold another type than the wanted one, or are nested too deep.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Read<T> {
+    read(bytes, false)
+}
+
+/// Reads one value in the binary forms of types, or in those that people can read, as they have them in JSON.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], human: bool) -> Read<T> {
     let mut reader = Reader {
         rest: bytes,
         depth: DEPTH,
+        human,
     };
     T::deserialize(&mut reader)
 }
@@ -62,6 +68,7 @@ enum Token<'de> {
 struct Reader<'de> {
     rest: &'de [u8],
     depth: u16,
+    human: bool,
 }
 
 impl<'de> Reader<'de> {
@@ -225,7 +232,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Unreadable;
 
     fn is_human_readable(&self) -> bool {
-        false
+        self.human
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
@@ -256,11 +263,10 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         }
     }
 
-    /// The name of a field or variant, or its number.
+    /// The name of a field or variant.
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
         match self.token()? {
             Token::Text(bytes) => visitor.visit_borrowed_str(text(bytes)?),
-            Token::Unsigned(number) => visitor.visit_u64(number),
             other => mismatch(other, &visitor),
         }
     }
@@ -307,6 +313,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self.deserialize_seq(visitor)
     }
 
+    /// A map of names. As a list of values, which rmp-serde can write too, nothing of OnSync is written.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -315,7 +322,6 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     ) -> Read<V::Value> {
         match self.token()? {
             Token::Map(length) => self.entries(length, visitor),
-            Token::Array(length) => self.elements(length, visitor),
             other => mismatch(other, &visitor),
         }
     }

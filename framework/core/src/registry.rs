@@ -1,7 +1,7 @@
 //! Registries: plug-ins by name, as plain values handed to a builder. No globals, no life before main.
 
 use crate::error::{Error, Result, list_names};
-use std::collections::BTreeMap;
+use crate::ordered::BTreeMap;
 
 /// Plug-ins of one kind by name.
 ///

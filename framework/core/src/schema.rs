@@ -6,10 +6,10 @@
 mod check;
 
 use crate::error::{Error, Result, list_names};
+use crate::ordered::{BTreeMap, BTreeSet};
 use crate::record::{Fields, Key, Row, unknown_entity};
 use crate::value::{Value, ValueType};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Who issues the keys of new records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -81,13 +81,14 @@ fn all(length: usize) -> All {
 }
 
 #[test]
-fn what_is_written_is_read_in_both_forms_of_structures_at_every_size_of_lengths() {
+fn what_is_written_with_names_is_read_at_every_size_of_lengths() {
     for length in [0, 1, 15, 16, 31, 32, 33, 255, 256, 65_535, 65_536] {
         let value = all(length);
         let named = rmp_serde::to_vec_named(&value).unwrap();
         assert_eq!(from_slice::<All>(&named), Ok(value.clone()), "{length}");
+        // Nothing of OnSync writes structures without names.
         let listed = rmp_serde::to_vec(&value).unwrap();
-        assert_eq!(from_slice::<All>(&listed), Ok(value), "{length}");
+        assert!(from_slice::<All>(&listed).is_err(), "{length}");
     }
 }
 

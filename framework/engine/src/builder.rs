@@ -9,6 +9,7 @@ use futures_util::future::{Either, select};
 use onsync_core::conflict::ConflictResolver;
 use onsync_core::handler::OnSync;
 use onsync_core::network::{NetworkMonitor, NetworkStatus};
+use onsync_core::ordered::BTreeMap;
 use onsync_core::pattern::{Direction, SyncPattern};
 use onsync_core::platform::{MaybeSend, MaybeSync};
 use onsync_core::registry::Registry;
@@ -18,7 +19,6 @@ use onsync_core::schema::{LocalEdits, Schema};
 use onsync_core::store::local::LocalStore;
 use onsync_core::transport::{CredentialsProvider, Transport};
 use onsync_core::{Error, Result};
-use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 

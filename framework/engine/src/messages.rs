@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::status::{LastError, RunProgress, RunningStatus};
     use onsync_core::network::NetworkStatus;
-    use std::collections::{BTreeMap, BTreeSet};
+    use onsync_core::ordered::{BTreeMap, BTreeSet};
     use std::time::Duration;
 
     fn at(minute: i64) -> Timestamp {

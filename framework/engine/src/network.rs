@@ -36,7 +36,7 @@ impl NetworkMonitorParts {
     /// # Errors
     /// `config_wrong_type`.
     pub fn options<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_value(self.options.clone()).map_err(|error| {
+        onsync_core::json::from_value(&self.options).map_err(|error| {
             Error::unsupported("config_wrong_type", error.to_string()).at(format!("network.{}", self.name))
         })
     }

@@ -1,5 +1,6 @@
 //! A store that tells which entities each commit touched: for live queries and the status.
 
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use onsync_core::page::KeyRange;
 use onsync_core::query::Query;
 use onsync_core::rows::RowSet;
@@ -8,7 +9,6 @@ use onsync_core::store::local::{
     Access, CommitListener, LocalStore, LocalTransaction, Opened, Overlay, RecordState, SyncLock,
 };
 use onsync_core::{Key, Result, Row, portable_async};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 

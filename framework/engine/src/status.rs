@@ -2,8 +2,8 @@
 
 use onsync_core::handler::Phase;
 use onsync_core::network::NetworkStatus;
+use onsync_core::ordered::BTreeMap;
 use onsync_core::value::Timestamp;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 

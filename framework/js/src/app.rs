@@ -64,7 +64,7 @@ async fn open(config: &JsValue, options: &JsValue) -> onsync::Result<App> {
         }
     }
     let config = Config::from_value(value)?;
-    let mut registries = onsync::registries();
+    let mut registries = crate::own::registries()?;
     let resolvers = option(options, "resolvers");
     if resolvers.is_object() {
         for (name, decide) in entries(&resolvers)? {

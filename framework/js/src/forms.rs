@@ -5,8 +5,8 @@ use crate::values::{key_to_js, record, set, to_js};
 use js_sys::{Array, JSON, Object};
 use onsync::core::value::Timestamp;
 use onsync::{BinEntry, DiscardedRecord, Event, RejectedChange, Result, Status};
+use onsync_core::ordered::BTreeMap;
 use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeMap;
 use std::time::Duration;
 use wasm_bindgen::JsValue;
 

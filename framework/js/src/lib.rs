@@ -13,6 +13,8 @@ mod live;
 #[cfg(target_family = "wasm")]
 mod log;
 #[cfg(target_family = "wasm")]
+mod own;
+#[cfg(target_family = "wasm")]
 mod plugins;
 #[cfg(target_family = "wasm")]
 mod query;
@@ -35,6 +37,8 @@ mod work;
 pub use app::OnSync;
 #[cfg(target_family = "wasm")]
 pub use live::LiveQuery;
+#[cfg(target_family = "wasm")]
+pub use own::register;
 #[cfg(target_family = "wasm")]
 pub use sync::{SyncHandle, SyncRun};
 #[cfg(target_family = "wasm")]

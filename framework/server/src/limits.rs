@@ -1,7 +1,7 @@
 //! What one request may hold, and the clock that paces history marks.
 
 use onsync_core::bin::BinLimit;
-use std::collections::BTreeMap;
+use onsync_core::ordered::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Bounds on requests and answers. Everything a device sends is held against them before it costs anything.

@@ -1,8 +1,10 @@
-//! `cargo xtask js`: builds the npm package of the JavaScript face.
+//! `cargo xtask js`: builds the npm package of the JavaScript face, or a module of one's own.
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+
+use serde_json::Value;
 
 use crate::child::{cargo, hand_over, root};
 use crate::needs::{Need, TOOLS, WASM};
@@ -16,15 +18,57 @@ pub(crate) fn is_built() -> bool {
     root().join(PACKAGE).join("onsync_bg.wasm").is_file()
 }
 
-/// Builds the package and says what is in it.
-pub(crate) fn run(install: bool) -> ExitCode {
+/// What is built: a crate of this workspace whose library is a module for browsers.
+#[derive(Debug, PartialEq, Eq)]
+struct Module {
+    package: String,
+    /// The name of the crate's library, as that of its file.
+    library: String,
+    /// The name of the files that a page loads.
+    files: String,
+    /// Where they are put.
+    folder: String,
+}
+
+impl Module {
+    /// The JavaScript face, or the package of that name.
+    fn named(package: Option<&str>, metadata: &Value) -> Result<Self, String> {
+        let Some(package) = package else {
+            return Ok(Self {
+                package: "onsync-js".to_owned(),
+                library: "onsync_js".to_owned(),
+                files: "onsync".to_owned(),
+                folder: PACKAGE.to_owned(),
+            });
+        };
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let library = list(&metadata["packages"])
+            .iter()
+            .filter(|found| found["name"] == package)
+            .flat_map(|found| list(&found["targets"]))
+            .find(|target| list(&target["crate_types"]).iter().any(|kind| kind == "cdylib"))
+            .and_then(|target| target["name"].as_str().map(str::to_owned))
+            .ok_or_else(|| {
+                format!("wanted a package of this workspace with a library of the type `cdylib`, found none named `{package}`")
+            })?;
+        Ok(Self {
+            package: package.to_owned(),
+            files: library.clone(),
+            library,
+            folder: format!("target/js/{package}"),
+        })
+    }
+}
+
+/// Builds the package, or the module of the crate of that name, and says what is in it.
+pub(crate) fn run(package: Option<&str>, install: bool) -> ExitCode {
     for need in [Need::WasmTarget, Need::WasmBindgen] {
         if let Err(reason) = need.meet(install) {
             eprintln!("error: {reason}");
             return ExitCode::from(NOT_DONE);
         }
     }
-    match build(&root()) {
+    match metadata(&root()).and_then(|metadata| build(&root(), &Module::named(package, &metadata)?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");
@@ -35,7 +79,7 @@ pub(crate) fn run(install: bool) -> ExitCode {
 
 /// Builds the package and serves the example app, until Ctrl-C.
 pub(crate) fn serve(flags: &[OsString]) -> ExitCode {
-    let built = run(false);
+    let built = run(None, false);
     if built != ExitCode::SUCCESS {
         return built;
     }
@@ -46,13 +90,28 @@ pub(crate) fn serve(flags: &[OsString]) -> ExitCode {
     hand_over(command)
 }
 
-fn build(root: &Path) -> Result<(), String> {
+/// The workspace as cargo tells it.
+fn metadata(root: &Path) -> Result<Value, String> {
+    let told = cargo()
+        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .current_dir(root)
+        .output()
+        .map_err(|error| format!("cargo could not be started: {error}"))?;
+    serde_json::from_slice(&told.stdout)
+        .map_err(|error| format!("wanted the workspace from `cargo metadata`, but: {error}"))
+}
+
+fn build(root: &Path, module: &Module) -> Result<(), String> {
     let mut compile = cargo();
+    // As nothing else than a module: a crate that is a library for Rust too is not optimised as a whole, and an eighth larger.
     compile
         .args([
-            "build",
+            "rustc",
             "--package",
-            "onsync-js",
+            &module.package,
+            "--lib",
+            "--crate-type",
+            "cdylib",
             "--target",
             WASM,
             "--profile",
@@ -60,7 +119,7 @@ fn build(root: &Path) -> Result<(), String> {
         ])
         .current_dir(root);
     succeed(&mut compile)?;
-    let module = root.join("target").join(WASM).join("browser/onsync_js.wasm");
+    let compiled = format!("target/{WASM}/browser/{}.wasm", module.library);
     let mut bind = Command::new(root.join(TOOLS).join("bin/wasm-bindgen"));
     bind.args([
         "--target",
@@ -68,27 +127,34 @@ fn build(root: &Path) -> Result<(), String> {
         "--remove-name-section",
         "--remove-producers-section",
         "--out-name",
-        "onsync",
+        &module.files,
         "--out-dir",
     ])
-    .arg(root.join(PACKAGE))
-    .arg(module);
+    .arg(root.join(&module.folder))
+    .arg(root.join(compiled));
     succeed(&mut bind)?;
-    let package = root.join(PACKAGE);
+    let (folder, files) = (&module.folder, &module.files);
+    if folder == PACKAGE {
+        describe(root)?;
+    }
+    let size = std::fs::metadata(root.join(folder).join(format!("{files}_bg.wasm")));
+    println!(
+        "{folder}: {files}.js, {files}.d.ts, {files}_bg.wasm ({} kB)",
+        size.map_or(0, |file| file.len()) / 1000
+    );
+    Ok(())
+}
+
+/// Adds what npm wants in a package.
+fn describe(root: &Path) -> Result<(), String> {
     let write = |name: &str, text: &str| {
-        std::fs::write(package.join(name), text)
+        std::fs::write(root.join(PACKAGE).join(name), text)
             .map_err(|error| format!("wanted to write {PACKAGE}/{name}, but: {error}"))
     };
     write("package.json", &manifest(env!("CARGO_PKG_VERSION")))?;
     let read_me = std::fs::read_to_string(root.join("framework/js/README.md"))
         .map_err(|error| format!("wanted to read framework/js/README.md, but: {error}"))?;
-    write("README.md", &read_me)?;
-    let size = std::fs::metadata(package.join("onsync_bg.wasm")).map_or(0, |file| file.len());
-    println!(
-        "{PACKAGE}: onsync.js, onsync.d.ts, onsync_bg.wasm ({} kB)",
-        size / 1000
-    );
-    Ok(())
+    write("README.md", &read_me)
 }
 
 fn succeed(command: &mut Command) -> Result<(), String> {
@@ -122,6 +188,23 @@ fn manifest(version: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_is_the_face_or_a_library_of_the_workspace_for_browsers() {
+        let metadata = metadata(&root()).unwrap();
+        assert_eq!(Module::named(None, &metadata).unwrap().folder, PACKAGE);
+        let own = Module::named(Some("onsync-example-custom-pattern-web"), &metadata).unwrap();
+        assert_eq!(
+            (own.library.as_str(), own.folder.as_str()),
+            ("readings", "target/js/onsync-example-custom-pattern-web")
+        );
+        for other in ["onsync-core", "onsync-nothing"] {
+            let refused = Module::named(Some(other), &metadata).unwrap_err();
+            assert!(refused.contains(other) && refused.contains("cdylib"), "{refused}");
+        }
+    }
+
     #[test]
     fn the_manifest_is_json_with_the_version_of_the_workspace() {
         let manifest: serde_json::Value = serde_json::from_str(&super::manifest("1.2.3")).unwrap();

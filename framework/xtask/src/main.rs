@@ -64,8 +64,12 @@ enum Task {
         #[arg(long)]
         install: bool,
     },
-    /// Build the npm package of the JavaScript face into target/js/onsync.
-    Js,
+    /// Build the npm package of the JavaScript face into target/js/onsync, or a module with plug-ins of one's own.
+    Js {
+        /// A crate of this workspace that depends on onsync-js; its module goes into target/js/<package>.
+        #[arg(long)]
+        package: Option<String>,
+    },
     /// Build the npm package and serve the example web app, until Ctrl-C. Prints its address.
     #[command(disable_help_flag = true)]
     Pwa {
@@ -117,7 +121,7 @@ fn main() -> ExitCode {
                 ci,
             })
         }
-        Task::Js => js::run(false),
+        Task::Js { package } => js::run(package.as_deref(), false),
         Task::Pwa { flags } => js::serve(&flags),
         Task::Simulate { nightly, flags } => child::hand_over(simulate(nightly, &flags)),
         Task::Mutants { flags } => child::hand_over(mutants(&flags)),

@@ -121,6 +121,12 @@ pub(crate) fn steps(situation: &Situation) -> Vec<Step> {
             false,
             &["xtask", "js"],
         ),
+        step(
+            "js with a pattern",
+            &[Need::WasmTarget, Need::WasmBindgen],
+            false,
+            &["xtask", "js", "--package", "onsync-example-custom-pattern-web"],
+        ),
         step("node", &[NODE, NPM], false, &[]),
         Step {
             environment: &[("RUSTDOCFLAGS", "-D warnings")],
@@ -204,7 +210,18 @@ fn browser_clippy() -> Vec<String> {
     let lints = ["--", "-D", "warnings", "-A", "clippy::arc_with_non_send_sync"];
     in_browser(
         "clippy",
-        &[["--package", "onsync-js", "--all-targets"].as_slice(), &lints].concat(),
+        &[
+            [
+                "--package",
+                "onsync-js",
+                "--package",
+                "onsync-example-custom-pattern-web",
+                "--all-targets",
+            ]
+            .as_slice(),
+            &lints,
+        ]
+        .concat(),
     )
 }
 
@@ -299,6 +316,7 @@ mod tests {
                 "clippy wasm32",
                 "browser",
                 "js",
+                "js with a pattern",
                 "node",
                 "rustdoc"
             ]

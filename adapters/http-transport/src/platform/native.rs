@@ -1,18 +1,20 @@
-//! On native platforms: tokio's timers, rustls, zstd and gzip.
+//! On native platforms: reqwest with rustls, tokio's timers, zstd and gzip.
+
+mod address;
+mod client;
+
+pub(crate) use address::Address;
+pub(crate) use client::{Client, Response};
 
 use crate::content::{Sink, Step};
 use crate::error;
 use crate::options::{Compression, HttpTransportOptions};
-use crate::request::Target;
+use crate::platform::{Failure, Headers};
 use bytes::{Buf, Bytes};
 use flate2::bufread::MultiGzDecoder;
-use futures_util::stream::{BoxStream, StreamExt};
-use onsync_core::error::{Error, Result};
-use reqwest::Response;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
-use rustls_platform_verifier::BuilderVerifierExt;
+use futures_util::stream::BoxStream;
+use onsync_core::error::Error;
 use std::io::{self, BufRead, Read};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// Decoded bytes come in pieces of this size.
@@ -24,59 +26,20 @@ const ZSTD_LEVEL: i32 = 1;
 /// The largest zstd window accepted, as a power of two: 8 MiB, what RFC 8878 asks every decoder to support.
 const ZSTD_WINDOW_LOG: u32 = 23;
 
-/// Idle connections go before a server's usual limit of a minute closes them under a request.
-const KEEP_ALIVE: Duration = Duration::from_secs(45);
-
 /// The body of a response as it arrives.
-pub(crate) type ByteStream = BoxStream<'static, reqwest::Result<Bytes>>;
+pub(crate) type ByteStream = BoxStream<'static, Result<Bytes, Failure>>;
 
-pub(crate) fn byte_stream(response: Response) -> ByteStream {
-    response.bytes_stream().boxed()
-}
-
-pub(crate) fn client(options: &HttpTransportOptions, target: &Target) -> Result<reqwest::Client> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("onsync/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(options.connect_time_out)
-        .pool_idle_timeout(KEEP_ALIVE)
-        .pool_max_idle_per_host(4)
-        .tcp_nodelay(true)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .tls_backend_preconfigured(tls(target)?);
-    if target.is_loopback() {
-        builder = builder.no_proxy();
-    }
-    error::client_failed(builder.build())
-}
-
-/// rustls with ring and the operating system's verifier. Nothing is installed process-wide: the app may use another provider.
-fn tls(target: &Target) -> Result<rustls::ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = error::client_failed(
-        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions(),
-    )?;
-    // Plain http never leaves its scheme, so it needs no certificate store, which may be missing in a small container.
-    if !target.is_secure() {
-        return Ok(builder
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth());
-    }
-    Ok(error::client_failed(builder.with_platform_verifier())?.with_no_client_auth())
-}
-
-pub(crate) fn accept_compression(options: &HttpTransportOptions, headers: &mut HeaderMap) {
+pub(crate) fn accept_compression(options: &HttpTransportOptions, headers: &mut Headers) {
     if options.compression != Compression::Off {
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("zstd, gzip"));
+        headers.push(("accept-encoding", "zstd, gzip".to_owned()));
     }
 }
 
-pub(crate) fn compress(body: Vec<u8>, headers: &mut HeaderMap) -> Result<Bytes> {
+pub(crate) fn compress(body: Vec<u8>, headers: &mut Headers) -> onsync_core::Result<Bytes> {
     let compressed = zstd::bulk::compress(&body, ZSTD_LEVEL).map_err(|cause| {
         Error::fatal("unencodable", "the request could not be compressed").with_source(cause)
     })?;
-    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("zstd"));
+    headers.push(("content-encoding", "zstd".to_owned()));
     Ok(Bytes::from(compressed))
 }
 
@@ -88,27 +51,6 @@ pub(crate) async fn time_out<F: Future>(wait: Duration, future: F) -> Option<F::
 /// The device's clock, for a server that sends none.
 pub(crate) fn now() -> Option<SystemTime> {
     Some(SystemTime::now())
-}
-
-/// Whether there was no connection at all.
-pub(crate) fn is_connection_failure(error: &reqwest::Error) -> bool {
-    error.is_connect()
-}
-
-/// Whether a certificate or handshake was the reason.
-pub(crate) fn is_tls_failure(error: &reqwest::Error) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(cause) = next {
-        if cause.is::<rustls::Error>() {
-            return true;
-        }
-        let inner = cause
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-            .map(|inner| inner as &(dyn std::error::Error + 'static));
-        next = inner.or_else(|| cause.source());
-    }
-    false
 }
 
 /// A compressed body, undone in pieces.
@@ -123,7 +65,7 @@ enum Codec {
 }
 
 impl Coded {
-    pub(crate) fn new(encoding: &str) -> Result<Self> {
+    pub(crate) fn new(encoding: &str) -> onsync_core::Result<Self> {
         let arrived = Arrived {
             bytes: Bytes::new(),
             closed: false,

@@ -63,7 +63,7 @@ impl Web {
             }
         }
         // One test at a time fetches them; the others find them.
-        let lock = std::fs::File::create(self.package.join(".npm-lock")).unwrap();
+        let lock = std::fs::File::create(self.package.join("../.npm-lock")).unwrap();
         lock.lock().unwrap();
         if !self.tests.join("node_modules/.package-lock.json").is_file() {
             let fetched = Command::new("npm")

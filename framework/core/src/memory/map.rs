@@ -2,7 +2,7 @@
 //!
 //! A snapshot of 100,000 entries costs a few hundred reference counts, a write to it copies one chunk.
 
-use std::collections::BTreeMap;
+use crate::ordered::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! A network status that one part sets and others wait for: what most monitors are built around.
 
 use super::NetworkStatus;
-use std::collections::BTreeMap;
+use crate::ordered::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -157,7 +157,7 @@ impl Decoder {
                 self.read += end + 1;
                 continue;
             }
-            let frame = serde_json::from_slice(line).map_err(|error| invalid(&error.to_string()))?;
+            let frame = crate::json::from_slice(line).map_err(|error| invalid(&error.to_string()))?;
             self.read += end + 1;
             return Ok(Some(frame));
         }

@@ -2,10 +2,10 @@
 
 use super::records::Records;
 use crate::sync::bind_group;
+use onsync_core::ordered::BTreeSet;
 use onsync_core::schema::EntitySchema;
 use onsync_core::store::local::LocalTransaction;
 use onsync_core::{Key, Result};
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Records that a transaction wrote, by entity and key.

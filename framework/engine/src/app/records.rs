@@ -1,6 +1,7 @@
 //! What the records API does inside a transaction: checks, keys, delete rules, the join.
 
 use super::groups::Written;
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use onsync_core::page::KeyRange;
 use onsync_core::query::{Comparison, Condition, Order, Query};
 use onsync_core::rows::RowSet;
@@ -10,7 +11,7 @@ use onsync_core::store::local::{LocalTransaction, RecordState};
 use onsync_core::value::ValueType;
 use onsync_core::{Error, Fields, Key, Result, Row, Value};
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What the functions need beside the transaction.

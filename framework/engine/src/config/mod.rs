@@ -42,12 +42,12 @@ use node::Node;
 use onsync_core::bin::BinLimit;
 use onsync_core::error::list_names;
 use onsync_core::handler::{Selection, SyncDirection};
+use onsync_core::ordered::BTreeMap;
 use onsync_core::registry::Registry;
 use onsync_core::schema::Schema;
 use onsync_core::{Error, Result};
 use place::Places;
 use read::Reader;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The name of the file that device and server share.

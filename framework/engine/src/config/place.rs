@@ -1,6 +1,6 @@
 //! Where each key of a configuration was written, for errors.
 
-use std::collections::BTreeMap;
+use onsync_core::ordered::BTreeMap;
 
 /// Files and lines of keys.
 #[derive(Clone, Debug, Default)]

@@ -2,9 +2,9 @@
 
 use onsync_core::bin::BinLimit;
 use onsync_core::handler::{Selection, SyncDirection};
+use onsync_core::ordered::BTreeMap;
 use onsync_core::{Error, Result};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A secret by the name of the environment variable that holds it. The secret itself is never kept.
@@ -74,7 +74,7 @@ pub fn fill_secrets(text: &str) -> Result<String> {
 
 /// Reads an adapter's own options as its type.
 fn options<T: DeserializeOwned>(table: &str, options: &serde_json::Value) -> Result<T> {
-    serde_json::from_value(options.clone()).map_err(|error| {
+    onsync_core::json::from_value(options).map_err(|error| {
         Error::unsupported("config_wrong_type", error.to_string()).at(format!("{table}.options"))
     })
 }

@@ -7,8 +7,8 @@ use super::{Lifecycle, closed};
 use crate::config::ContextSettings;
 use onsync_core::error::list_names;
 use onsync_core::handler::Parameters;
+use onsync_core::ordered::BTreeMap;
 use onsync_core::{Error, Result};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 

@@ -1,8 +1,8 @@
 //! The guard against sync loops: a context whose end starts itself again and again.
 
 use super::triggers::Cause;
+use onsync_core::ordered::BTreeMap;
 use onsync_core::{Error, Result};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A request so soon after a run of its own context ended counts as caused by it.

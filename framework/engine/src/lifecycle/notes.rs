@@ -3,8 +3,8 @@
 use super::{Lifecycle, State};
 use crate::status::Status;
 use crate::sync::Notes;
+use onsync_core::ordered::BTreeMap;
 use onsync_core::value::Timestamp;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Notes that are only for display are written at most this often: a sync without anything to do writes nothing otherwise.

@@ -1,7 +1,7 @@
 //! What starts a run by itself: a plain value, told what happened and the time.
 
 use crate::config::TriggerSettings;
-use std::collections::BTreeMap;
+use onsync_core::ordered::BTreeMap;
 use std::time::Duration;
 
 /// A network that comes and goes starts nothing before it has stayed for so long.

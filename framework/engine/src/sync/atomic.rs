@@ -2,10 +2,10 @@
 
 use super::areas::{self, Areas, entity_key};
 use super::search::members;
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use onsync_core::schema::Schema;
 use onsync_core::store::local::LocalTransaction;
 use onsync_core::{Error, Key, Result, Value};
-use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// Notes that these records are of one group, with those of every group that one of them is of already. In the app's transaction.

@@ -14,12 +14,13 @@ use super::search::{any_released, place_of};
 use super::units::{Name, Units};
 use super::{Fence, Syncer};
 use onsync_core::mutation::{MutationKind, Rejection};
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use onsync_core::page::KeyRange;
 use onsync_core::pattern::{Change, Direction, DirtyRecord};
 use onsync_core::schema::{EntitySchema, Ids};
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState};
 use onsync_core::{Fields, Key, Result, Row};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 

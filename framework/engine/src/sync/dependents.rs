@@ -2,12 +2,13 @@
 
 use super::{Syncer, conflicts};
 use onsync_core::mutation::MutationKind;
+use onsync_core::ordered::BTreeSet;
 use onsync_core::query::{Comparison, Query};
 use onsync_core::schema::{EntitySchema, Relation};
 use onsync_core::store::local::{Access, LocalTransaction, Overlay, RecordState};
 use onsync_core::{Key, Result, Row};
 use serde::Serialize;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// A record whose changes are not sent because a record it refers to is not on the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -11,12 +11,13 @@ use super::{Fence, Progress, ProgressSink, Step, Syncer, cut, seen};
 use crate::metrics::Tally;
 use onsync_core::handler::{Phase, Summary, SyncDirection};
 use onsync_core::mutation::Outcome;
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use onsync_core::page::Checkpoint;
 use onsync_core::store::local::{Access, LocalTransaction};
 use onsync_core::transport::{Answer, Exchange};
 use onsync_core::wire::{AnswerFrame, AnswerState, RequestFrame};
 use onsync_core::{Error, ErrorKind, Key, Result};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use tracing::Instrument as _;
 use uuid::Uuid;
 

@@ -11,10 +11,10 @@ use super::outbox::{Cut, OutboxEntry};
 use super::release::waits_for_parent;
 use super::settle::dirty;
 use onsync_core::mutation::{MutationKind, Outcome};
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use onsync_core::pattern::Settlement;
 use onsync_core::store::local::LocalTransaction;
 use onsync_core::{Key, Result};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Listed rejections that are looked through; with more of them each outcome is settled by itself.
 const LISTED: usize = 500;

@@ -4,11 +4,12 @@ use super::cut::{Cutter, Standing};
 use super::parents::Parent;
 use super::search::{Search, forget_member, place_of};
 use super::units::{CHUNK, Name, Unit, children_first};
+use onsync_core::ordered::BTreeMap;
 use onsync_core::page::KeyRange;
 use onsync_core::schema::EntitySchema;
 use onsync_core::store::local::Overlay;
 use onsync_core::{Key, Result, Row};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// What there is of the records that are to be cut.
 type Found = HashMap<Name, (Overlay, Option<Row>)>;

@@ -6,12 +6,12 @@
 
 use super::areas::{self, Areas, CreatedRecord, MappedKey};
 use onsync_core::mutation::Reference;
+use onsync_core::ordered::BTreeSet;
 use onsync_core::page::{KeyRange, Page};
 use onsync_core::rows::RowSet;
 use onsync_core::schema::{EntitySchema, Ids, Schema};
 use onsync_core::store::local::LocalTransaction;
 use onsync_core::{Key, Result, Row, Value};
-use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// What a local value is called on the server.

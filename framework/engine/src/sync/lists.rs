@@ -6,11 +6,11 @@ use super::areas::{self, Areas, StoredCheckpoint};
 use super::resolve::Desk;
 use onsync_core::conflict::Resolution;
 use onsync_core::mutation::BinReason;
+use onsync_core::ordered::BTreeMap;
 use onsync_core::pattern::Direction;
 use onsync_core::store::local::Access;
 use onsync_core::{Key, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 pub use super::bin::{BinEntry, BinFilter};
 pub use super::dependents::HeldRecord;

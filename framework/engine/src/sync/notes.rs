@@ -3,9 +3,9 @@
 use super::Syncer;
 use super::areas::{self, Areas as _};
 use onsync_core::Result;
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use onsync_core::store::local::Access;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// In the area of single values.
 const NOTES: &[u8] = b"notes";

@@ -7,13 +7,14 @@
 use super::areas::{self, Areas, CreatedRecord};
 use super::pending::Held;
 use onsync_core::mutation::Mutation;
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use onsync_core::pattern::InFlight;
 use onsync_core::schema::Schema;
 use onsync_core::store::local::LocalTransaction;
 use onsync_core::{Fields, Key, Result, Row};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Mutations a row holds at most: one that is rewritten, or lost with a damaged page of the file, is a small part of a request.

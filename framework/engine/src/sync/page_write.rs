@@ -7,12 +7,12 @@ use super::exchange::Run;
 use super::keys::{Keys, note_issued, put_row};
 use super::settle::same;
 use onsync_core::mutation::BinReason;
+use onsync_core::ordered::BTreeMap;
 use onsync_core::page::{KeyRange, Page, PageKind};
 use onsync_core::pattern::{Action, DirtyRecord, InFlight, Incoming, ViewNeed};
 use onsync_core::schema::EntitySchema;
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState};
 use onsync_core::{Key, Result, Row, Value};
-use std::collections::BTreeMap;
 
 /// Writes pages of one entity in one transaction.
 pub(super) struct PageWriter<'a, 'r, 't> {

@@ -2,10 +2,10 @@
 
 use super::areas;
 use super::cut::{Cutter, Standing};
+use onsync_core::ordered::BTreeSet;
 use onsync_core::schema::{EntitySchema, Ids, Schema};
 use onsync_core::store::local::{Overlay, RecordState, is_local_key};
 use onsync_core::{Key, Result, Row};
-use std::collections::BTreeSet;
 
 /// A record this one refers to.
 pub(super) enum Parent<'a> {

@@ -3,10 +3,10 @@
 use super::Syncer;
 use super::areas::{self, Areas, entity_key};
 use super::open_conflicts::StoredConflict;
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use onsync_core::schema::OnPendingConflicts;
 use onsync_core::store::local::LocalTransaction;
 use onsync_core::{Error, ErrorKind, Result};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The entities that open conflicts hold back, and how many conflicts each entity has.
 #[derive(Debug, Default)]

@@ -9,8 +9,8 @@ use super::renew::may_have_been_applied;
 use super::settle::Subject;
 use onsync_core::Result;
 use onsync_core::mutation::{Outcome, Rejection};
+use onsync_core::ordered::BTreeMap;
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState};
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// For each atomic group that was undone, the record for whose sake, and whether it is gone.

@@ -9,12 +9,12 @@ use super::keys::put_row;
 use super::outbox::{Outbox, OutboxEntry};
 use super::settle::same;
 use onsync_core::mutation::{BinReason, MutationKind, Rejection};
+use onsync_core::ordered::BTreeSet;
 use onsync_core::schema::{EntitySchema, OnDelete};
 use onsync_core::store::local::{Access, LocalTransaction, Overlay, RecordState};
 use onsync_core::value::Timestamp;
 use onsync_core::{Error, Fields, Key, Result, Row, Value};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// A change the server refused, or one that may have been applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,12 +9,12 @@ use super::outbox::Outbox;
 use super::search::release;
 use super::settle::Subject;
 use onsync_core::mutation::Rejection;
+use onsync_core::ordered::BTreeSet;
 use onsync_core::platform::{MaybeSend, MaybeSync};
 use onsync_core::query::{Comparison, Query};
 use onsync_core::schema::EntitySchema;
 use onsync_core::store::local::LocalTransaction;
 use onsync_core::{Key, Result, Row, Value};
-use std::collections::BTreeSet;
 
 /// A change was refused because it refers to a record made here that is in conflict.
 const IN_CONFLICT: &str = "parent_in_conflict";

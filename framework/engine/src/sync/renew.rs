@@ -10,12 +10,12 @@ use super::outbox::{Cut, Outbox, OutboxEntry};
 use super::release::waits_for_parent;
 use super::search::forget_member;
 use onsync_core::mutation::{Outcome, Rejection};
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use onsync_core::page::KeyRange;
 use onsync_core::pattern::{Direction, DirtyRecord};
 use onsync_core::schema::EntitySchema;
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState};
 use onsync_core::{Key, Result};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Overlays read at a time.
 const CHUNK: usize = 500;

@@ -5,11 +5,11 @@ use super::exchange::{Look, Run};
 use super::outbox::Cut;
 use super::seen;
 use onsync_core::Result;
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use onsync_core::page::Checkpoint;
 use onsync_core::pattern::Direction;
 use onsync_core::store::local::Access;
 use onsync_core::wire::{EntityRequest, Hello, RequestFrame};
-use std::collections::{BTreeMap, BTreeSet};
 
 impl Run<'_> {
     /// The request's frames, and the checkpoint each pulled entity's answer must continue.

@@ -9,11 +9,12 @@ use super::cut::Tried;
 use super::rejected::RejectedEntry;
 use super::release::is_decided;
 use super::units::{CHUNK, Name, Sets, Unit, children_first};
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use onsync_core::page::KeyRange;
 use onsync_core::schema::{EntitySchema, Schema};
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState};
 use onsync_core::{Error, Key, Result, Row, Value};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// A record that changed.

@@ -16,11 +16,12 @@ use super::release::release_children;
 use super::renew;
 use super::seen;
 use onsync_core::mutation::{BinReason, MutationKind, Outcome, ServerRecord};
+use onsync_core::ordered::BTreeMap;
 use onsync_core::pattern::{DirtyRecord, Settlement};
 use onsync_core::schema::{EntitySchema, Ids};
 use onsync_core::store::local::{LocalTransaction, Overlay, RecordState};
 use onsync_core::{Error, Key, Result, Row};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// The record an outcome is about, as it stands in the transaction.
 pub(super) struct Subject<'a> {

@@ -6,8 +6,8 @@
 use super::exchange::Run;
 use super::{Syncer, apply};
 use onsync_core::Result;
+use onsync_core::ordered::{BTreeMap, BTreeSet};
 use onsync_core::page::{Checkpoint, Page, PageKind};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A page, and the checkpoint that it continues.
 pub(super) type Arrived = (Page, Option<Checkpoint>);

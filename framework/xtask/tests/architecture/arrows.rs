@@ -5,7 +5,7 @@ use crate::graph::{Arrow, Crate, Graph, Role};
 /// The roles a crate may depend on in what it ships.
 fn ships_with(role: Role) -> &'static [Role] {
     use Role::{
-        Adapter, Cli, Core, Engine, ExampleSupport, Facade, Macros, Pattern, Server, Simulator, Testkit,
+        Adapter, Cli, Core, Engine, ExampleSupport, Facade, Js, Macros, Pattern, Server, Simulator, Testkit,
     };
     match role {
         Role::Macros | Role::Xtask => &[],
@@ -24,6 +24,7 @@ fn ships_with(role: Role) -> &'static [Role] {
             Adapter,
             Facade,
             Cli,
+            Js,
             ExampleSupport,
         ],
         Role::ExampleSupport => &[Core, Facade],

@@ -3,11 +3,11 @@
 use super::check;
 use super::state::Table;
 use crate::error::{Error, Result};
+use crate::ordered::BTreeSet;
 use crate::query::{Condition, Order, Query};
 use crate::record::Row;
 use crate::schema::EntitySchema;
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The rows a query selects, in its order.

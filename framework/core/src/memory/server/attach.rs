@@ -3,10 +3,10 @@
 use super::state::State;
 use super::table::{Column, Table};
 use crate::error::{Error, Result};
+use crate::ordered::BTreeSet;
 use crate::schema::{EntitySchema, Schema};
 use crate::store::server::Attached;
 use crate::value::{Value, ValueType};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl State {

@@ -2,9 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::memory::map::{Bytes, OrderedMap};
+use crate::ordered::BTreeSet;
 use crate::record::{Fields, Key, Row};
 use crate::value::{Value, ValueType, canonical_bytes};
-use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
