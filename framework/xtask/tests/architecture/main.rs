@@ -11,6 +11,7 @@
 mod arrows;
 mod error_codes;
 mod graph;
+mod manifests;
 mod pages;
 mod source;
 mod text;
@@ -296,4 +297,31 @@ fn links_between_pages_lead_somewhere() {
         }
     }
     assert_none("a link leads to a file or a heading", &violations);
+}
+
+/// Each can be followed in a crate of one's own, and where the page is shown without what it includes.
+#[test]
+fn tutorials_of_plug_ins_show_a_whole_crate() {
+    let root = root();
+    let read =
+        |path: PathBuf| std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{}", path.display()));
+    let mut violations = Vec::new();
+    for what in ["pattern", "resolver", "store"] {
+        let name = format!("docs/tutorials/write-your-own-{what}.md");
+        let (page, folder) = (
+            read(root.join(&name)),
+            root.join(format!("examples/custom-{what}")),
+        );
+        let mut sources = read(root.join("framework/cli/README.md"));
+        sources.extend(rust_files(&folder.join("src")).into_iter().map(|(_, text)| text));
+        let manifest = read(folder.join("Cargo.toml"));
+        let example = manifests::Example { manifest, sources };
+        let included = |path: &str| read(root.join("docs/tutorials").join(path));
+        let mut gaps = manifests::tutorial_gaps(&page, &example, included);
+        let paths = manifests::paths(&page).into_iter();
+        let lost = paths.filter(|path| !root.join(path).join("Cargo.toml").is_file());
+        gaps.extend(lost.map(|path| format!("{path} is no crate of the checkout")));
+        violations.extend(gaps.into_iter().map(|gap| format!("{name}: {gap}")));
+    }
+    assert_none("a tutorial can be followed from an empty folder", &violations);
 }
