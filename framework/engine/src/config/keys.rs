@@ -139,7 +139,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("transport.compression", Word(&["zstd", "gzip", "none"]), "zstd", Both, "how request bodies are compressed"),
     key("transport.options", Options, "", Both, "keys of the adapter's own"),
     key("store.kind", Text, "sqlite", Both, "the name of the store adapter"),
-    key("store.path", Text, "", Both, "the store's file; `{user}` in it gives each user who signs in a store of their own"),
+    key("store.path", Text, "", Both, "the store's file, `app.sqlite` if absent (in a browser the database `onsync`); `{user}` in it gives each user who signs in a store of their own"),
     key("store.page_rows", Integer, "2000", Both, "at most so many rows a page; adapted downwards so that one apply is quick"),
     key("store.page_bytes", Size, "1 MiB", Both, "at most so many bytes of values a page"),
     key("store.options", Options, "", Both, "keys of the adapter's own"),
