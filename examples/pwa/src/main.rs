@@ -24,6 +24,9 @@ struct Arguments {
     /// How many visits a new database has.
     #[arg(long, default_value_t = 40)]
     visits: u32,
+    /// The pattern of visits, in place of the configuration's, to see the app with another one.
+    #[arg(long)]
+    pattern: Option<String>,
 }
 
 #[tokio::main]
@@ -36,12 +39,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .unwrap_or_else(|| folder.path().join("office.sqlite"));
     database::make(&database, arguments.customers, arguments.visits)?;
 
-    let mut config = Config::from_text(site::CONFIGURATION)?;
+    let configuration = site::configuration(arguments.pattern.as_deref())?;
+    let mut config = Config::from_text(&configuration)?;
     config.server.database = Some(format!("sqlite:{}", database.display()));
     // A demo without users: whoever reaches the address may read and write.
     config.server.authentication = Authentication::None;
     let served = onsync::server::from_config(&config, &onsync::registries()).await?;
-    let router = served.router.merge(site::router()?);
+    let router = served.router.merge(site::router(&configuration)?);
 
     let listener = tokio::net::TcpListener::bind(arguments.listen).await?;
     println!("The office's database: {}", database.display());

@@ -11,7 +11,7 @@ use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 /// The configuration that device and server share.
-pub(crate) const CONFIGURATION: &str = include_str!("../onsync.toml");
+const CONFIGURATION: &str = include_str!("../onsync.toml");
 
 /// What the page may do. `wasm-unsafe-eval` is for WebAssembly; nothing else is needed beyond the page's own files.
 const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data:; base-uri 'none'; form-action 'none'";
@@ -20,15 +20,32 @@ fn folder(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
 
+/// The configuration, with another pattern for visits where one is named. Only conflict detection knows resolvers.
+pub(crate) fn configuration(pattern: Option<&str>) -> Result<String, Box<dyn Error>> {
+    let mut table: toml::Table = toml::from_str(CONFIGURATION)?;
+    let visit = table
+        .get_mut("entities")
+        .and_then(|entities| entities.get_mut("Visit"))
+        .and_then(toml::Value::as_table_mut);
+    if let (Some(visit), Some(pattern)) = (visit, pattern) {
+        visit.insert("pattern".to_owned(), pattern.into());
+        if pattern != "read-write-conflict-detection" {
+            visit.remove("resolver");
+            visit.remove("on_pending_conflicts");
+        }
+    }
+    Ok(toml::to_string(&table)?)
+}
+
 /// Routes of everything but sync.
-pub(crate) fn router() -> Result<Router, Box<dyn Error>> {
+pub(crate) fn router(configuration: &str) -> Result<Router, Box<dyn Error>> {
     let (web, package) = (folder("web"), folder("../../target/js/onsync"));
     if !package.join("onsync_bg.wasm").is_file() {
         return Err(
             "wanted the npm package in target/js/onsync, found none; run `cargo xtask js` first".into(),
         );
     }
-    let configuration: serde_json::Value = toml::from_str(CONFIGURATION)?;
+    let configuration: serde_json::Value = toml::from_str(configuration)?;
     let configuration = configuration.to_string();
     // Another version of any file is another service worker, which fetches all of them anew.
     let worker = std::fs::read_to_string(web.join("sw.js"))?

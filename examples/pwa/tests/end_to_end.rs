@@ -50,7 +50,7 @@ fn missing(tests: &Path, root: &Path) -> Option<String> {
 }
 
 /// Serves a database of the test's own and plays a script against it; what the script said, or none where it cannot run.
-fn play(name: &str, script: &str, prepare: impl FnOnce(&Path)) -> Option<String> {
+fn play(name: &str, script: &str, flags: &[&str], prepare: impl FnOnce(&Path)) -> Option<String> {
     let example = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let (tests, root) = (example.join("tests"), example.join("../.."));
     if let Some(reason) = missing(&tests, &root) {
@@ -62,6 +62,7 @@ fn play(name: &str, script: &str, prepare: impl FnOnce(&Path)) -> Option<String>
     let mut server = Command::new(env!("CARGO_BIN_EXE_onsync-example-pwa"))
         .args(["--listen", "127.0.0.1:0", "--database"])
         .arg(&database)
+        .args(flags)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -90,10 +91,21 @@ fn play(name: &str, script: &str, prepare: impl FnOnce(&Path)) -> Option<String>
     Some(said)
 }
 
+/// Scenario 25 wants a database that stores titles in a form of its own.
+fn trim_titles(database: &Path) {
+    let connection = onsync::sqlite_store::rusqlite::Connection::open(database).unwrap();
+    connection
+        .busy_timeout(std::time::Duration::from_secs(30))
+        .unwrap();
+    let trigger = "CREATE TRIGGER tidy AFTER INSERT ON visits WHEN new.title <> trim(new.title)
+                   BEGIN UPDATE visits SET title = trim(new.title) WHERE id = new.id; END";
+    connection.execute_batch(trigger).unwrap();
+}
+
 #[test]
 fn slow_two_people_work_while_the_network_comes_and_goes() {
     let name = "slow_two_people_work_while_the_network_comes_and_goes";
-    if let Some(said) = play(name, "e2e.mjs", |_| {}) {
+    if let Some(said) = play(name, "e2e.mjs", &[], |_| {}) {
         assert!(said.contains("10 steps"), "{said}");
     }
 }
@@ -101,17 +113,18 @@ fn slow_two_people_work_while_the_network_comes_and_goes() {
 #[test]
 fn slow_the_promises_hold_in_a_browser() {
     let name = "slow_the_promises_hold_in_a_browser";
-    // Scenario 25 wants a database that stores titles in a form of its own.
-    let trim = |database: &Path| {
-        let connection = onsync::sqlite_store::rusqlite::Connection::open(database).unwrap();
-        connection
-            .busy_timeout(std::time::Duration::from_secs(30))
-            .unwrap();
-        let trigger = "CREATE TRIGGER tidy AFTER INSERT ON visits WHEN new.title <> trim(new.title)
-                       BEGIN UPDATE visits SET title = trim(new.title) WHERE id = new.id; END";
-        connection.execute_batch(trigger).unwrap();
-    };
-    if let Some(said) = play(name, "promises.mjs", trim) {
+    if let Some(said) = play(name, "promises.mjs", &[], trim_titles) {
         assert!(said.contains("15 scenarios"), "{said}");
+    }
+}
+
+#[test]
+fn slow_the_promises_of_the_other_patterns_hold_in_a_browser() {
+    let name = "slow_the_promises_of_the_other_patterns_hold_in_a_browser";
+    for pattern in ["read-write-last-write-wins", "read-write-one-to-many"] {
+        let Some(said) = play(name, "promises.mjs", &["--pattern", pattern], trim_titles) else {
+            return;
+        };
+        assert!(said.contains("7 scenarios"), "{pattern}: {said}");
     }
 }
