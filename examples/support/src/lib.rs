@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod page;
+
 use onsync::config::Config;
 use onsync::sqlite_store::rusqlite::Connection;
 use onsync::{App, Error, Fields, Query, Registries, Result, Summary};
