@@ -18,6 +18,13 @@ pub(crate) fn root() -> PathBuf {
 /// take that for news and be run again.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    clean(&mut command);
+    command.env("CARGO_INCREMENTAL", "0");
+    command
+}
+
+/// Takes away what cargo told us about our own crate.
+pub(crate) fn clean(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let own = name.to_str().is_some_and(|name| {
             name.starts_with("CARGO_PKG_")
@@ -29,8 +36,6 @@ pub(crate) fn cargo() -> Command {
             command.env_remove(name);
         }
     }
-    command.env("CARGO_INCREMENTAL", "0");
-    command
 }
 
 /// Gives the terminal to `command` and ends as it ends. On Unix it takes our place, so that Ctrl-C reaches it alone.

@@ -2,6 +2,7 @@
 
 mod child;
 mod demo;
+mod fuzz;
 mod js;
 mod needs;
 mod report;
@@ -28,7 +29,7 @@ Exit codes of test:
   2  the command line was not understood
   3  under CI=true something was skipped that docs/skips.md does not list
   4  xtask could not do its own work; the message says why
-demo, bench, simulate and mutants end with the exit code of the program they run; js with 0, 1 or 4.";
+demo, bench, simulate and mutants end with the exit code of the program they run; js and fuzz with 0, 1 or 4.";
 
 /// The benches of the crate `onsync`, in the order in which they run.
 const BENCHES: [&str; 6] = ["first_sync", "delta", "push", "conflicts", "family", "memory"];
@@ -37,7 +38,7 @@ const BENCHES: [&str; 6] = ["first_sync", "delta", "push", "conflicts", "family"
 #[command(
     name = "cargo xtask",
     bin_name = "cargo xtask",
-    about = "Demo, tests, benches and the npm package of OnSync."
+    about = "Demo, tests, simulations, fuzzing, benches and the npm package of OnSync."
 )]
 #[command(after_help = EXIT_CODES)]
 struct Arguments {
@@ -83,7 +84,7 @@ enum Task {
         /// The file whose lines the demo shows.
         announcements: PathBuf,
     },
-    /// Run simulated worlds over all patterns, in the release profile: for minutes, or what a night has time for.
+    /// Run simulated worlds over all patterns, in a release build: for minutes, or what a night has time for.
     Simulate {
         /// Two million worlds, pairs of crashes and partitions besides; takes hours.
         #[arg(long)]
@@ -97,6 +98,14 @@ enum Task {
         /// Passed on to the campaign, after `--` (`--mutant <name>`, …).
         #[arg(last = true)]
         flags: Vec<OsString>,
+    },
+    /// Feed every decoder what no programmer thinks of: needs cargo-fuzz and a nightly toolchain.
+    Fuzz {
+        /// Which targets; none named runs all.
+        names: Vec<String>,
+        /// How long each of them runs.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
     },
     /// Run the benches, all of them or the named ones, in the release profile.
     Bench {
@@ -125,14 +134,16 @@ fn main() -> ExitCode {
         Task::Pwa { flags } => js::serve(&flags),
         Task::Simulate { nightly, flags } => child::hand_over(simulate(nightly, &flags)),
         Task::Mutants { flags } => child::hand_over(mutants(&flags)),
+        Task::Fuzz { names, seconds } => fuzz::run(seconds, &names),
         Task::Bench { names, flags } => child::hand_over(bench(&names, &flags)),
     }
 }
 
 /// The campaign of the simulator; what it is to run comes behind.
-const CAMPAIGN: [&str; 7] = [
+const CAMPAIGN: [&str; 8] = [
     "run",
-    "--release",
+    "--profile",
+    "campaign",
     "--package",
     "onsync-simulator",
     "--example",
@@ -257,7 +268,7 @@ mod tests {
     #[test]
     fn simulate_runs_minutes_or_a_night_or_what_is_asked_for() {
         let words = |line: &[&str]| match Arguments::try_parse_from(line).unwrap().command {
-            Task::Simulate { nightly, flags } => words(&simulate(nightly, &flags))[7..].join(" "),
+            Task::Simulate { nightly, flags } => words(&simulate(nightly, &flags))[8..].join(" "),
             _ => panic!("expected simulate"),
         };
         assert_eq!(words(&["xtask", "simulate"]), TESTED.join(" "));

@@ -23,6 +23,8 @@ pub(crate) enum Need {
     },
     /// The standard library for [`WASM`].
     WasmTarget,
+    /// `cargo fuzz` and the nightly toolchain it builds with. Neither is installed by itself: a second toolchain is nobody's by surprise.
+    Fuzzing,
     /// The programs of wasm-bindgen, of the version in `Cargo.lock`, below [`TOOLS`].
     WasmBindgen,
 }
@@ -42,6 +44,10 @@ impl Need {
             Self::Component { name, .. } => add_by_rustup(&["component", "add", name]),
             Self::WasmTarget => add_by_rustup(&["target", "add", WASM]),
             Self::WasmBindgen => install_wasm_bindgen(),
+            Self::Fuzzing => Err(
+                "cargo-fuzz or the nightly toolchain is not installed; run `rustup toolchain install nightly` and `cargo install cargo-fuzz`"
+                    .to_owned(),
+            ),
         }?;
         if self.is_met() {
             Ok(())
@@ -61,6 +67,9 @@ impl Need {
                     .current_dir(root())
                     .output();
                 asked.is_ok_and(|answer| Path::new(String::from_utf8_lossy(&answer.stdout).trim()).is_dir())
+            }
+            Self::Fuzzing => {
+                succeeds(Command::new("rustup").args(["run", "nightly", "cargo", "fuzz", "--version"]))
             }
             Self::WasmBindgen => wasm_bindgen_version().is_ok_and(|wanted| {
                 let program = root().join(TOOLS).join("bin/wasm-bindgen");

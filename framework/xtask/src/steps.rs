@@ -128,6 +128,9 @@ pub(crate) fn steps(situation: &Situation) -> Vec<Step> {
             &["xtask", "js", "--package", "onsync-example-custom-pattern-web"],
         ),
         step("node", &[NODE, NPM], false, &[]),
+        // The same worlds each time, in a release build.
+        step("simulator", &[], false, &["xtask", "simulate"]),
+        step("fuzz", &[Need::Fuzzing], false, &["xtask", "fuzz"]),
         Step {
             environment: &[("RUSTDOCFLAGS", "-D warnings")],
             ..step(
@@ -318,6 +321,8 @@ mod tests {
                 "js",
                 "js with a pattern",
                 "node",
+                "simulator",
+                "fuzz",
                 "rustdoc"
             ]
         );
