@@ -52,6 +52,8 @@ pub struct Findings {
     pub runs: u64,
     /// How many ran twice and did the same.
     pub repeated: u64,
+    /// In how many so much happened as [`Reach::is_full`] wants.
+    pub full: u64,
     /// Those in which a promise did not hold, by seed.
     pub failed: Vec<Failed>,
     /// What was reached.
@@ -78,6 +80,7 @@ impl Campaign<'_> {
                 let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
                 findings.runs += 1;
                 findings.repeated += u64::from(twice);
+                findings.full += u64::from(run.reach.is_full());
                 findings.reach.add(&run.reach);
                 findings.took = start.elapsed();
                 if let Some(failure) = run.failure {

@@ -230,7 +230,10 @@ impl Ledger {
     pub(crate) fn hears(&mut self, device: usize, values: impl IntoIterator<Item = Value>) {
         let at = self.tick();
         for value in values {
-            self.heard.entry((device, value)).or_insert(at);
+            // Nobody is asked whether a device knew what no device made.
+            if self.made.contains_key(&value) {
+                self.heard.entry((device, value)).or_insert(at);
+            }
         }
     }
 

@@ -63,16 +63,19 @@ fn fate(fault: Option<Fault>, dice: &mut Dice) -> Fate {
     }
 }
 
-/// Whether the device hears no complete answer.
-fn is_lost(fate: Fate) -> bool {
-    !matches!(
-        fate,
-        Fate::Arrives
-            | Fate::Duplicate
-            | Fate::LateDuplicate(_)
-            | Fate::DelayRequest(_)
-            | Fate::DelayAnswer(_)
-    )
+/// Counts a request as lost unless its answer is heard to its end, whatever became of it: a fault of the network, a server that died
+/// or refused it, or a process that died as it waited.
+struct Ear {
+    shared: Arc<Shared>,
+    heard: bool,
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        if !self.heard {
+            self.shared.reach().lost += 1;
+        }
+    }
 }
 
 fn told(exchange: &Exchange) -> String {
@@ -126,10 +129,13 @@ impl Transport for Network {
     async fn exchange(&self, exchange: Exchange) -> Result<Box<dyn Answer>> {
         let phase = phase(&exchange);
         self.shared.reach().requests += 1;
+        let ear = Ear {
+            shared: self.shared.clone(),
+            heard: false,
+        };
         let is_cut = *guard(&self.cut_until) > self.shared.runtime.elapsed();
         if is_cut && !self.shared.mischief.is_healed() {
             self.shared.struck(Fault::Offline, phase, &self.name);
-            self.shared.reach().lost += 1;
             return Err(Error::offline(
                 "server_unreachable",
                 "this device of the world has no network",
@@ -147,13 +153,11 @@ impl Transport for Network {
         self.shared
             .trace
             .say(|| format!("{}: {} → {fate:?}", self.name, told(&exchange)));
-        if is_lost(fate) {
-            self.shared.reach().lost += 1;
-        }
         self.lossy.script([fate]);
         let inner = self.lossy.exchange(exchange).await?;
         Ok(Box::new(SlowAnswer {
             inner,
+            ear,
             name: self.name.clone(),
             device: self.device,
             shared: self.shared.clone(),
@@ -169,6 +173,7 @@ impl Transport for Network {
 /// Frames take their time.
 struct SlowAnswer {
     inner: Box<dyn Answer>,
+    ear: Ear,
     name: String,
     device: usize,
     shared: Arc<Shared>,
@@ -229,6 +234,7 @@ fn values(frame: &AnswerFrame) -> Vec<Value> {
 impl Answer for SlowAnswer {
     async fn next(&mut self) -> Result<Option<AnswerFrame>> {
         let frame = self.inner.next().await;
+        self.ear.heard |= matches!(&frame, Ok(None | Some(AnswerFrame::End {})));
         if let Ok(Some(frame)) = &frame {
             self.shared.ledger().hears(self.device, values(frame));
             self.shared

@@ -12,10 +12,10 @@ pub struct Reach {
     pub writes: u64,
     /// Processes that died, devices' and servers'.
     pub crashes: u64,
-    /// Messages that were lost, cut off or refused.
-    pub lost: u64,
     /// Requests sent.
     pub requests: u64,
+    /// Requests among them whose answer was not heard to its end: lost, cut off or refused, on the way or as somebody died.
+    pub lost: u64,
     /// Steps of plans carried out, by name.
     pub steps: BTreeMap<&'static str, u64>,
 }
@@ -24,6 +24,11 @@ impl Reach {
     /// Notes a fault.
     pub(crate) fn struck(&mut self, cell: Cell) {
         *self.cells.entry(cell).or_default() += 1;
+    }
+
+    /// Whether so much happened as a world is to have: 40 writes of apps, 3 crashes, 40 lost messages.
+    pub fn is_full(&self) -> bool {
+        self.writes >= 40 && self.crashes >= 3 && self.lost >= 40
     }
 
     /// Adds what another run reached.

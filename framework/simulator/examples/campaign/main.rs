@@ -1,6 +1,6 @@
 //! Runs campaigns of the simulator over all patterns of this repository.
 //!
-//! `cargo run --release --package onsync-simulator --example campaign -- --help`
+//! `cargo xtask simulate -- --help`
 
 mod mutants;
 #[path = "../../tests/support/sqlite.rs"]

@@ -43,7 +43,7 @@ pub(crate) fn worlds(arguments: &Arguments, patterns: &Patterns) -> Result<bool>
         arguments.seeds,
         true,
     );
-    let held = report("worlds", &findings);
+    let held = report("worlds", &findings, arguments.threads());
     if let Some(Failed { seed, .. }) = findings.failed.first().filter(|_| !arguments.keep_going) {
         tell(&Plan::new(*seed, patterns)?, patterns, arguments);
     }
@@ -59,10 +59,8 @@ pub(crate) fn worlds(arguments: &Arguments, patterns: &Patterns) -> Result<bool>
 pub(crate) fn sqlite(arguments: &Arguments, patterns: &Patterns) -> bool {
     let plan = |seed| Plan::new(seed, patterns).map(on_files);
     let seeds = arguments.sqlite_seeds;
-    report(
-        "worlds on SQLite files",
-        &run(arguments, patterns, &SqlitePlace::make, &plan, seeds, false),
-    )
+    let findings = run(arguments, patterns, &SqlitePlace::make, &plan, seeds, false);
+    report("worlds on SQLite files", &findings, arguments.threads())
 }
 
 /// Devices that were cut off come back by themselves.
@@ -70,7 +68,7 @@ pub(crate) fn partition(arguments: &Arguments, patterns: &Patterns) -> bool {
     let plan = |seed| Plan::partition(seed, patterns);
     let seeds = arguments.partition_seeds;
     let findings = run(arguments, patterns, &MemoryPlace::make, &plan, seeds, true);
-    let held = report("partitions that heal", &findings);
+    let held = report("partitions that heal", &findings, arguments.threads());
     println!(
         "{} of {} were equal within twice the longest back-off",
         findings.runs - findings.failed.len() as u64,
@@ -120,20 +118,30 @@ pub(crate) fn sweep(arguments: &Arguments, patterns: &Patterns, two: bool) -> Re
 }
 
 /// Says what a campaign found; whether everything held.
-fn report(what: &str, findings: &Findings) -> bool {
+fn report(what: &str, findings: &Findings, threads: usize) -> bool {
     let seconds = findings.took.as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    let rate = findings.runs as f64 / seconds;
-    println!("{}: {what} in {seconds:.1} s, {rate:.0} a second", findings.runs);
-    let reach = &findings.reach;
-    let each = |count: u64| count / findings.runs.max(1);
+    let over = |count: u64, all: f64| count as f64 / all;
     println!(
-        "each: {} writes, {} crashes, {} requests, {} of them lost; {} worlds ran twice and did the same",
-        each(reach.writes),
-        each(reach.crashes),
-        each(reach.requests),
-        each(reach.lost),
-        findings.repeated
+        "{}: {what} in {seconds:.1} s on {threads} threads, {:.0} a second",
+        findings.runs,
+        over(findings.runs, seconds)
+    );
+    let reach = &findings.reach;
+    let worlds = over(findings.runs.max(1), 1.0);
+    println!(
+        "on average: {:.1} writes by apps, {:.1} crashes, {:.1} requests, {:.1} of them lost; a second: {:.0} writes, {:.0} crashes, {:.0} lost requests",
+        over(reach.writes, worlds),
+        over(reach.crashes, worlds),
+        over(reach.requests, worlds),
+        over(reach.lost, worlds),
+        over(reach.writes, seconds),
+        over(reach.crashes, seconds),
+        over(reach.lost, seconds),
+    );
+    println!(
+        "{} worlds have 40 writes, 3 crashes and 40 lost requests or more; {} ran twice and did the same",
+        findings.full, findings.repeated
     );
     let mut by_check = BTreeMap::<&str, Vec<&Failed>>::new();
     for failed in &findings.failed {
