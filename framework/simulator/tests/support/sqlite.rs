@@ -78,6 +78,8 @@ fn table(entity: &EntitySchema) -> String {
                     " PRIMARY KEY DEFAULT (lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) \
                      || '-8' || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6))))"
                 }
+                // Without it SQLite gives the key of the last record, once that is deleted, to the next one.
+                (true, Ids::Server, ValueType::Integer) => " PRIMARY KEY AUTOINCREMENT",
                 (true, _, _) => " PRIMARY KEY",
             };
             format!("\"{}\" {kind}{key}", attribute.column)
