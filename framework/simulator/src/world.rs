@@ -10,6 +10,7 @@ use crate::plan::{Patterns, Plan, Step, Way};
 use crate::reach::Reach;
 use crate::service::Service;
 use crate::shared::Shared;
+use crate::trace::said;
 use crate::values::Facts;
 use futures_util::future::{Either, select};
 use onsync_core::Result;
@@ -84,13 +85,6 @@ pub fn run(plan: &Plan, patterns: &Patterns, make: &MakePlace, traced: bool) -> 
         trace: shared.trace.take(),
         store_steps,
     }
-}
-
-fn said(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a panic without words")
-        .to_owned()
 }
 
 pub(crate) fn broken(check: &'static str, message: impl Into<String>) -> Failure {
