@@ -35,6 +35,7 @@ use std::process::ExitCode;
 ///     onsync_cli::run(registries)
 /// }
 /// ```
+#[must_use = "the exit code tells the shell how the command ended"]
 pub fn run(registries: Registries) -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -5,7 +5,9 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::open;
 use crate::screen::{Screen, counted, number};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use onsync::Config;
 use onsync::Registries;
+use onsync::core::pattern::Direction;
 use onsync::core::schema::Schema;
 use onsync_core::Error;
 use onsync_simulator::campaign::{Campaign, Failed, Findings};
@@ -15,18 +17,37 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-/// What is checked at the end of each world, in words.
-const CHECKED: [&str; 9] = [
-    "no edit was lost unseen",
-    "nothing took effect twice",
-    "every device ended equal to the server, but for what it lists",
-    "what was deleted stayed deleted, and nothing else was",
-    "references held",
-    "conflicts were not decided silently",
-    "every sync ended in bounded time",
-    "the status said what was there",
-    "nothing panicked",
+/// What is checked at the end of each world, in words, and what it takes for a world to try it.
+const CHECKED: [(&str, Needs); 9] = [
+    ("no edit was lost unseen", Needs::Writes),
+    ("nothing took effect twice", Needs::Writes),
+    (
+        "every device ended equal to the server, but for what it lists",
+        Needs::Nothing,
+    ),
+    (
+        "what was deleted stayed deleted, and nothing else was",
+        Needs::Nothing,
+    ),
+    ("references held", Needs::Relations),
+    ("conflicts were not decided silently", Needs::Writes),
+    ("every sync ended in bounded time", Needs::Nothing),
+    ("the status said what was there", Needs::Nothing),
+    ("nothing panicked", Needs::Nothing),
 ];
+
+/// What a configuration must have for a check to be one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    /// An entity that devices write.
+    Writes,
+    /// A relation.
+    Relations,
+}
+
+/// The store whose contract the stores of worlds keep.
+const SQLITE: &str = "sqlite";
 
 /// A failing plan is cut down in at most so many runs.
 const CUTS: usize = 2_000;
@@ -35,6 +56,8 @@ const CUTS: usize = 2_000;
 pub(crate) fn run(screen: Screen, registries: &Registries, path: &Path, flags: &Torture) -> Outcome {
     let config = open::device_config(path)?;
     open::names_are_known(&config, registries)?;
+    registries.check_resolvers(&config).map_err(Failure::usage)?;
+    let not_tried = not_tried(&config);
     let schema = config.schema;
     if !schema.entities.iter().any(|entity| !entity.local) {
         return Err(Failure::usage(Error::unsupported(
@@ -48,6 +71,7 @@ pub(crate) fn run(screen: Screen, registries: &Registries, path: &Path, flags: &
         screen,
         registries,
         schema,
+        not_tried,
         flags,
     };
     match flags.seed {
@@ -60,10 +84,44 @@ struct Torturer<'a> {
     screen: Screen,
     registries: &'a Registries,
     schema: Schema,
+    /// What of the configuration has no part in the worlds, in words.
+    not_tried: Vec<String>,
     flags: &'a Torture,
 }
 
+/// Conflicts of worlds are resolved by chance, as people would, and their stores and their network are the simulator's.
+fn not_tried(config: &Config) -> Vec<String> {
+    let entities = config.schema.entities.iter();
+    let resolvers = entities.filter_map(|entity| {
+        let resolver = config.text_at(&["entities", &entity.name, "resolver"])?;
+        (resolver != "manual").then(|| format!("the resolver `{resolver}` of `{}`", entity.name))
+    });
+    let kind = &config.store.kind;
+    let store = (kind != SQLITE).then(|| format!("the store `{kind}`"));
+    resolvers.chain(store).collect()
+}
+
 impl Torturer<'_> {
+    /// Whether devices write an entity at all.
+    fn writes(&self) -> bool {
+        self.schema
+            .entities
+            .iter()
+            .filter(|entity| !entity.local)
+            .any(|entity| {
+                let pattern = self.registries.patterns.get(&entity.pattern);
+                pattern.is_ok_and(|pattern| pattern.direction() != Direction::ReadOnly)
+            })
+    }
+
+    fn has(&self, needs: Needs) -> bool {
+        match needs {
+            Needs::Nothing => true,
+            Needs::Writes => self.writes(),
+            Needs::Relations => !self.schema.relations.is_empty(),
+        }
+    }
+
     fn plan(&self, seed: u64) -> Plan {
         Plan::with_schema(seed, self.schema.clone())
     }
@@ -98,11 +156,23 @@ impl Torturer<'_> {
         }
         self.say_what_was_tried(&findings);
         let Some(first) = findings.failed.first() else {
-            for checked in CHECKED {
-                self.screen
-                    .line(format!("  {} {checked}", self.screen.green("held")));
+            if findings.reach.writes == 0 && self.writes() {
+                return Err(Failure::usage(Error::unsupported(
+                    "no_write",
+                    "no write of a device was accepted in any world, so nothing was shown; `onsync torture --seed 1` tells why",
+                )));
             }
-            self.screen.json(&as_json(&findings, None));
+            for (checked, needs) in CHECKED {
+                if self.has(needs) {
+                    self.screen
+                        .line(format!("  {} {checked}", self.screen.green("held")));
+                }
+            }
+            for not_tried in &self.not_tried {
+                self.screen
+                    .line(format!("  {} {not_tried}", self.screen.yellow("not tried")));
+            }
+            self.screen.json(&self.as_json(&findings, None));
             return Ok(Exit::Done);
         };
         let short = self.shortest(first);
@@ -112,7 +182,8 @@ impl Torturer<'_> {
             "again: {}",
             self.screen.cyan(format!("onsync torture --seed {}", first.seed))
         ));
-        self.screen.json(&as_json(&findings, Some((first.seed, &failed))));
+        self.screen
+            .json(&self.as_json(&findings, Some((first.seed, &failed))));
         Ok(Exit::Failed)
     }
 
@@ -204,6 +275,24 @@ impl Torturer<'_> {
             ));
         }
     }
+
+    fn as_json(&self, findings: &Findings, failed: Option<(u64, &Run)>) -> Value {
+        let reach = &findings.reach;
+        json!({
+            "worlds": findings.runs,
+            "seconds": findings.took.as_secs_f64(),
+            "writes": reach.writes,
+            "crashes": reach.crashes,
+            "requests": reach.requests,
+            "lost": reach.lost,
+            "faults": faults(findings),
+            "held": failed.is_none(),
+            "not_tried": self.not_tried,
+            "seed": failed.map(|(seed, _)| seed),
+            "failure": failed.and_then(|(_, run)| failure(run)),
+            "trace": failed.map(|(_, run)| run.trace.clone()),
+        })
+    }
 }
 
 fn millis(time: Duration) -> u64 {
@@ -222,21 +311,4 @@ fn faults(findings: &Findings) -> BTreeMap<&'static str, u64> {
 fn failure(run: &Run) -> Option<Value> {
     let failure = run.failure.as_ref()?;
     Some(json!({ "check": failure.check, "message": failure.message }))
-}
-
-fn as_json(findings: &Findings, failed: Option<(u64, &Run)>) -> Value {
-    let reach = &findings.reach;
-    json!({
-        "worlds": findings.runs,
-        "seconds": findings.took.as_secs_f64(),
-        "writes": reach.writes,
-        "crashes": reach.crashes,
-        "requests": reach.requests,
-        "lost": reach.lost,
-        "faults": faults(findings),
-        "held": failed.is_none(),
-        "seed": failed.map(|(seed, _)| seed),
-        "failure": failed.and_then(|(_, run)| failure(run)),
-        "trace": failed.map(|(_, run)| run.trace.clone()),
-    })
 }

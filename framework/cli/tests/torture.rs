@@ -51,6 +51,47 @@ fn slow_tables_of_all_kinds_hold() {
     held.says("30 worlds").says("held every device ended equal");
 }
 
+/// A key of days; an entity whose conflicts a resolver decides.
+const DAYS: &str = r#"
+[contexts.Online]
+[entities.Day]
+pattern = "read-write-conflict-detection"
+on_pending_conflicts = "continue"
+resolver = "RESOLVER"
+key = ["day", "place"]
+attributes = { day = "date", place = "text", at = "time", note = "text" }
+"#;
+
+const READ_ONLY: &str = r#"
+[contexts.Online]
+[entities.Price]
+pattern = "read-only"
+key = "id"
+attributes = { id = "integer", name = "text" }
+"#;
+
+#[test]
+fn what_has_no_part_in_the_worlds_is_said() {
+    let place = Place::new();
+    place.write("onsync.toml", &DAYS.replace("RESOLVER", "merge-attributes"));
+    let few = ["torture", "--worlds", "3", "--time", "1h"];
+    let held = place.onsync(&few).expect(0);
+    held.says("held no edit was lost unseen")
+        .says("not tried the resolver `merge-attributes` of `Day`");
+    assert!(!held.out.contains(" 0 writes") && !held.out.contains("references held"));
+
+    place.write("onsync.toml", &DAYS.replace("RESOLVER", "merge-atributes"));
+    place
+        .onsync(&few)
+        .expect(2)
+        .complains("did you mean `merge-attributes`?");
+
+    place.write("onsync.toml", READ_ONLY);
+    let held = place.onsync(&few).expect(0);
+    held.says("held every device ended equal");
+    assert!(!held.out.contains("no edit was lost"));
+}
+
 #[test]
 fn what_was_not_tried_does_not_hold() {
     let place = Place::new();

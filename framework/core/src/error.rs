@@ -77,7 +77,7 @@ impl ErrorKind {
 
 type Source = Arc<dyn std::error::Error + Send + Sync + 'static>;
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     code: Cow<'static, str>,
@@ -88,7 +88,9 @@ struct Inner {
 }
 
 /// An error: a kind, a stable code, a place, a message and, where there is one, the cause.
-#[derive(Clone, Debug)]
+///
+/// A program whose `main` returns one prints it as a sentence with its code.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
 impl Error {
@@ -204,6 +206,12 @@ impl fmt::Display for Error {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} [{}]", self.code())
     }
 }
 

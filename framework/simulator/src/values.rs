@@ -1,9 +1,12 @@
 //! Values that occur once in a world: whoever meets one knows which write it came from.
 
 use onsync_core::schema::{EntitySchema, Ids, Schema};
-use onsync_core::value::Timestamp;
+use onsync_core::value::{Date, Time, Timestamp};
 use onsync_core::{Key, Value, ValueType};
 use uuid::Uuid;
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
 
 /// Counts below this are never used for unique values, so that small keys and they do not meet.
 const FIRST: u64 = 1_000;
@@ -36,7 +39,14 @@ pub(crate) fn unique(value_type: ValueType, number: u64, bad: bool) -> Value {
         ValueType::LocalTimestamp => onsync_core::value::LocalTimestamp::from_count(count * 1_000_000)
             .map_or(Value::Null, Value::LocalTimestamp),
         ValueType::Boolean => Value::Boolean(number.is_multiple_of(2)),
-        ValueType::Date | ValueType::Time => Value::Null,
+        // One after the other from 1972 on, for four million of them.
+        ValueType::Date => i32::try_from(count)
+            .map_or_else(
+                |_| Ok(Value::Null),
+                |days| Date::from_count(days).map(Value::Date),
+            )
+            .unwrap_or(Value::Null),
+        ValueType::Time => Time::from_count(count % DAY).map_or(Value::Null, Value::Time),
     }
 }
 

@@ -67,6 +67,13 @@ pub async fn foreign_commits_changes_when_another_handle_commits(place: &dyn Loc
             first.store.foreign_commits().await? != before,
             "a foreign commit under {access:?} is not seen"
         );
+        let before = first.store.foreign_commits().await?;
+        first.put(access, "Note", &[note(2, "own", 1)]).await?;
+        check_eq!(
+            first.store.foreign_commits().await?,
+            before,
+            "an own commit under {access:?} is none"
+        );
     }
     Ok(())
 }
