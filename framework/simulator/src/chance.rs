@@ -60,8 +60,9 @@ impl Kinds {
     pub(crate) fn swarm(dice: &mut Dice, devices: usize, upgrades: bool) -> Self {
         let rare =
             |dice: &mut Dice, per_mille: u32, weight: u64| if dice.chance(per_mille) { weight } else { 0 };
-        // Servers and devices put back from copies: worlds by chance with them are hunted, and leave them out until all hold.
-        let (restores, copies) = (0, 0);
+        // Of dice of its own, so that worlds without copies are what they are.
+        let mut apart = Dice::new(dice.clone().roll());
+        let (restores, copies) = (rare(&mut apart, 200, 5), rare(&mut apart, 200, 5));
         let weights = vec![
             (400, Kind::Edit),
             (250, Kind::Sync),
@@ -104,6 +105,18 @@ impl Kinds {
         let device = number(dice.below(self.devices));
         let tab = number(dice.below(self.tabs));
         let pick = dice.roll();
+        let ways = [
+            Way::Both,
+            Way::Both,
+            Way::Both,
+            Way::Both,
+            Way::Both,
+            Way::Push,
+            Way::Push,
+            Way::Pull,
+            Way::Pull,
+            Way::PullLast,
+        ];
         match kind {
             Kind::Edit => Step::Edit {
                 device,
@@ -114,7 +127,7 @@ impl Kinds {
             Kind::Sync => Step::Sync {
                 device,
                 tab,
-                way: [Way::Both, Way::Both, Way::Both, Way::Push, Way::Pull][number(dice.below(5))],
+                way: ways[number(dice.below(10))],
             },
             Kind::Resolve => Step::Resolve { device, tab, pick },
             Kind::Pause => Step::Pause {

@@ -89,7 +89,8 @@ impl Judge<'_> {
             }
             let refuses =
                 entity.refuse_local_writes || entity.local_edits == onsync_core::schema::LocalEdits::Keep;
-            if refuses || self.made_since(entity, edit, identity) || self.is_listed(edit) {
+            let unknown = self.is_unknown_there(entity, edit, identity);
+            if refuses || unknown || self.made_since(entity, edit, identity) || self.is_listed(edit) {
                 continue;
             }
             return Err((
@@ -137,6 +138,27 @@ impl Judge<'_> {
                 && later.wish != Wish::Delete
         };
         absent || self.ledger.edits.iter().any(again)
+    }
+
+    /// Whether the device was put back to a copy made before the server had the record, and so deleted what it thought was here alone.
+    fn is_unknown_there(&self, entity: &EntitySchema, edit: &Edit, identity: &Key) -> bool {
+        let Some(facts) = self.facts.get(&entity.name) else {
+            return false;
+        };
+        let inserted = self.ledger.events.iter().rfind(|event| {
+            let write = &event.write;
+            let Deed::Insert(fields) = &write.deed else {
+                return false;
+            };
+            write.entity == entity.name
+                && event.at < edit.at
+                && self.identity_of(entity, facts, &write.key, fields).as_ref() == Some(identity)
+        });
+        let inserted = inserted.map(|event| event.at);
+        self.ledger.put_back.iter().any(|(device, copied, put_back)| {
+            let between = inserted.is_some_and(|at| *copied < at && at < *put_back);
+            *device == edit.device && between && *put_back < edit.at
+        })
     }
 
     fn is_listed(&self, edit: &Edit) -> bool {

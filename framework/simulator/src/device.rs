@@ -6,7 +6,7 @@ use crate::plan::{Patterns, Plan, Way};
 use crate::service::Service;
 use crate::shared::{Shared, guard};
 use crate::values::Facts;
-use onsync_core::handler::{Event, SyncDirection};
+use onsync_core::handler::{Event, Selection, SyncDirection};
 use onsync_core::page::KeyRange;
 use onsync_core::query::Query;
 use onsync_core::schema::Schema;
@@ -49,6 +49,7 @@ pub(crate) fn context(way: Way) -> &'static str {
         Way::Both => "",
         Way::Push => "push",
         Way::Pull => "pull",
+        Way::PullLast => "pull last",
     }
 }
 
@@ -82,6 +83,8 @@ impl Version {
 }
 
 fn config(plan: &Plan, schema: Schema) -> Result<Config> {
+    let last = schema.entities.iter().rfind(|entity| !entity.local);
+    let last = last.map(|entity| entity.name.clone());
     let mut config = Config::from_schema(schema)?;
     config.retry.interval = Duration::from_secs(1);
     config.retry.cap = LONGEST_WAIT;
@@ -97,6 +100,14 @@ fn config(plan: &Plan, schema: Schema) -> Result<Config> {
             ..ContextSettings::default()
         };
         config.contexts.insert(name.to_owned(), settings);
+    }
+    if let Some(last) = last {
+        let settings = ContextSettings {
+            entities: Selection::Entities(vec![last]),
+            direction: SyncDirection::Pull,
+            ..ContextSettings::default()
+        };
+        config.contexts.insert("pull last".to_owned(), settings);
     }
     Ok(config)
 }

@@ -120,6 +120,8 @@ pub(crate) struct Ledger {
     pub(crate) travelling: BTreeSet<(String, String)>,
     /// When each device was first told a value that another one made.
     heard: BTreeMap<(usize, Value), u64>,
+    /// Devices that were put back: which, when the copy was made, and when it took its place.
+    pub(crate) put_back: Vec<(usize, u64, u64)>,
     /// What people decided to send again.
     again: BTreeSet<Value>,
     /// The first thing that must not be, as it happened.
@@ -238,26 +240,35 @@ impl Ledger {
     }
 
     /// An update is about to go over these values, which stand on the server, where conflicts are not to be decided silently: whoever
-    /// edited knew them, or a person decided.
-    pub(crate) fn goes_over<'a>(&mut self, write: &Write, before: impl IntoIterator<Item = &'a Value>) {
+    /// edited an attribute, or one that travels together with it, knew what was there, or a person decided.
+    pub(crate) fn goes_over(&mut self, write: &Write, before: &Fields) {
         let Deed::Update(fields) = &write.deed else { return };
         let made = |value: &Value| self.made.get(value).and_then(|edit| self.edits.get(*edit));
-        let edits = fields.iter().filter(|(_, value)| !self.again.contains(value));
-        let Some(first) = edits
-            .filter_map(|(_, value)| made(value))
-            .min_by_key(|edit| edit.at)
-        else {
+        let edited = fields.iter().filter(|(_, value)| !self.again.contains(value));
+        let edits: Vec<(&str, &Edit)> = edited
+            .filter_map(|(name, value)| Some((name, made(value)?)))
+            .collect();
+        // What somebody sends along unchanged is older than what is sent for.
+        let Some((_, sender)) = edits.iter().max_by_key(|(_, edit)| edit.at) else {
             return;
         };
-        let unknown = before.into_iter().find(|value| {
-            let own = made(value).is_none_or(|edit| edit.device == first.device);
-            let heard = self.heard.get(&(first.device, (*value).clone()));
-            !own && heard.is_none_or(|heard| *heard > first.at)
-        });
-        if let Some(value) = unknown {
+        let travels = |name: &str| self.travelling.contains(&(write.entity.clone(), name.to_owned()));
+        let as_one = |one: &str, other: &str| one == other || (travels(one) && travels(other));
+        let unknown = before
+            .iter()
+            .filter(|(name, _)| fields.has(name))
+            .find(|(name, value)| {
+                let of_these = edits.iter().filter(|(edited, _)| as_one(edited, name));
+                let by_sender = of_these.filter(|(_, edit)| edit.device == sender.device);
+                let first = by_sender.map(|(_, edit)| edit.at).min();
+                let own = made(value).is_none_or(|edit| edit.device == sender.device);
+                let heard = self.heard.get(&(sender.device, (*value).clone()));
+                !own && first.is_some_and(|first| heard.is_none_or(|heard| *heard > first))
+            });
+        if let Some((name, value)) = unknown {
             let message = format!(
-                "{write}: device {} had never heard of {value}, which was there, and no conflict arose",
-                first.device
+                "{write}: device {} had never heard of {value}, which was there as `{name}`, and no conflict arose",
+                sender.device
             );
             self.broken.get_or_insert(("no silent decision", message));
         }
@@ -281,13 +292,15 @@ impl Ledger {
     }
 
     /// The server is restored.
-    pub(crate) fn put_back(&mut self, marked: &Marked) {
+    pub(crate) fn restored(&mut self, marked: &Marked) {
         self.tick();
         self.written = marked.written.clone();
     }
 
     /// A device's store is as it was at that moment: later edits are gone with it.
     pub(crate) fn forget(&mut self, device: usize, since: u64) {
+        let now = self.tick();
+        self.put_back.push((device, since, now));
         for edit in &mut self.edits {
             edit.void |= edit.device == device && edit.at > since;
         }

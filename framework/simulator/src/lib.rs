@@ -3,6 +3,7 @@
 pub mod campaign;
 mod chance;
 mod checks;
+mod copies;
 pub mod decoders;
 mod deletions;
 mod device;

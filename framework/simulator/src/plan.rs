@@ -25,6 +25,8 @@ pub enum Way {
     Push,
     /// Fetches only.
     Pull,
+    /// Fetches the last entity alone, without those it refers to.
+    PullLast,
 }
 
 /// What an app, or another program, writes.

@@ -32,7 +32,6 @@ pub const PLANTED: &[Planted] = &[
     planted("a-refetch-passes-by-what-was-deleted-here", "engine", &[14]),
     planted("a-conflict-is-lost-to-the-server", "engine", &[11, 15]),
     planted("staged-pages-are-forgotten", "engine", &[3, 4]),
-    planted("an-early-copy-stays", "engine", &[22]),
     planted("references-keep-the-servers-key", "engine", &[20]),
     planted("what-is-refused-is-not-listed", "engine", &[16]),
     planted("a-record-made-again-keeps-the-servers-key", "engine", &[14]),

@@ -245,10 +245,7 @@ impl ServerTransaction for SimServerTransaction {
                 key: key.clone(),
                 deed: Deed::Update(fields.clone()),
             };
-            let replaced = before.iter().filter(|(name, _)| fields.has(name));
-            self.shared
-                .ledger()
-                .goes_over(&write, replaced.map(|(_, value)| value));
+            self.shared.ledger().goes_over(&write, &before);
         }
         self.step("")?.update(entity, key, fields).await?;
         self.note(entity, key, Deed::Update(fields.clone()));

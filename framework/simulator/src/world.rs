@@ -23,7 +23,7 @@ use onsync_testkit::fakes::{Dice, ManualRuntime};
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ pub(crate) struct World<'a> {
     pub(crate) patterns: &'a Patterns,
     pub(crate) shared: Arc<Shared>,
     pub(crate) place: Arc<dyn Place>,
-    service: Arc<Service>,
+    pub(crate) service: Arc<Service>,
     pub(crate) devices: Vec<Device>,
     pub(crate) schema: Arc<Schema>,
     pub(crate) facts: Arc<BTreeMap<String, Facts>>,
@@ -263,10 +263,7 @@ impl<'a> World<'a> {
                 }
                 Ok(())
             }
-            Step::Restore => {
-                self.restore();
-                Ok(())
-            }
+            Step::Restore => self.restore(),
             Step::Prune { seconds } => self.prune(Duration::from_secs(seconds)),
             Step::Upgrade { device } => {
                 let shared = self.shared.clone();
@@ -297,52 +294,6 @@ impl<'a> World<'a> {
     pub(crate) fn on(&mut self, device: usize, work: impl FnOnce(&mut Device)) {
         if let Some(device) = self.devices.get_mut(device) {
             work(device);
-        }
-    }
-
-    /// What happens to a device's database while no process has it open.
-    fn database(&mut self, step: &Step, number: usize) {
-        let Some(device) = self.devices.get_mut(number) else {
-            return;
-        };
-        device.kill_all(&self.shared);
-        self.shared.runtime.advance(Duration::from_secs(1));
-        match step {
-            Step::Copy { .. } if self.place.copy_device(number) => {
-                device.copied = Some((self.shared.ledger().tick(), device.upgraded));
-            }
-            Step::PutBack { .. } => {
-                if let Some((at, upgraded)) = device.copied
-                    && self.place.put_device_back(number)
-                {
-                    self.shared.ledger().forget(number, at);
-                    device.upgraded |= upgraded;
-                }
-            }
-            Step::Wipe { .. } if self.place.wipe_device(number) => {
-                device.copied = None;
-                self.shared.ledger().forget(number, 0);
-            }
-            Step::LosePower { .. } => {
-                self.place.lose_power(number);
-            }
-            _ => {}
-        }
-    }
-
-    fn restore(&mut self) {
-        let Some(marked) = self.backup.clone() else { return };
-        self.service.closed.store(true, Ordering::Relaxed);
-        self.service.stop();
-        self.shared.server_dies();
-        // What the old processes still had open ends before the copy takes its place.
-        self.shared.runtime.advance(Duration::from_secs(5));
-        let restored = self.place.restore();
-        self.service.closed.store(false, Ordering::Relaxed);
-        if restored {
-            self.shared.ledger().put_back(&marked);
-            let words = || "the server's database is the copy again".to_owned();
-            self.shared.trace.say(words);
         }
     }
 

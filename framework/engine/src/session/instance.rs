@@ -7,10 +7,19 @@ use onsync_core::Result;
 use onsync_core::store::local::{Access, LocalStore};
 use uuid::Uuid;
 
+/// How often a store that another process holds is asked.
+const TRIES: u32 = 5;
+
 /// Names an open store, unless it has a name. A store with no room for it is named with its first sync.
 pub(crate) async fn name(store: &dyn LocalStore, new: Uuid) {
-    if let Err(error) = try_name(store, new).await {
+    for _ in 0..TRIES {
+        let Err(error) = try_name(store, new).await else {
+            return;
+        };
         tracing::debug!(code = error.code(), "the store could not be named yet");
+        if error.code() != "store_busy" {
+            return;
+        }
     }
 }
 

@@ -315,6 +315,10 @@ impl<'a> Cutter<'a> {
         if let Some(standing) = tried.get(&overlay.key) {
             return Ok(*standing);
         }
+        if self.doubted.contains(&(entity.name.clone(), overlay.key.clone())) {
+            tried.insert(overlay.key, Standing::Held);
+            return Ok(Standing::Held);
+        }
         tried.insert(overlay.key.clone(), Standing::Ready);
         let pattern = self.syncer.pattern(&entity.name)?;
         let dirty = DirtyRecord {
@@ -329,7 +333,7 @@ impl<'a> Cutter<'a> {
             self.forget_rejections(entity, &overlay.key).await?;
             return Ok(Standing::Ready);
         }
-        let waits = self.is_doubted(entity, &overlay.key) || self.is_on_its_way(entity, &overlay.key).await?;
+        let waits = self.is_on_its_way(entity, &overlay.key).await?;
         let Some(change) = pattern.request(&dirty).filter(|_| !waits) else {
             if let Some(tried) = self.tried.get_mut(entity.name.as_str()) {
                 tried.insert(overlay.key, Standing::Held);

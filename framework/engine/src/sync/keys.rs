@@ -328,7 +328,8 @@ pub(super) async fn note_created(
     .await
 }
 
-/// Notes the key the server issued, and rewrites references that arrived with it before. Knowing it already changes nothing.
+/// Notes the key the server issued, and rewrites references that arrived with it before. Knowing it already changes nothing; another one
+/// takes the place of one that a server issued which was restored since, and which lost the record.
 pub(super) async fn note_issued(
     tx: &mut dyn LocalTransaction,
     schema: &Schema,
@@ -344,8 +345,13 @@ pub(super) async fn note_issued(
     let entity = schema.entity(&record.entity)?;
     let area = areas::local_keys(&entity.name);
     let known = tx.load::<MappedKey>(&area, &record.key.to_bytes()).await?;
-    if known.is_some_and(|mapped| mapped.server.is_some()) {
-        return Ok(());
+    match known.and_then(|mapped| mapped.server) {
+        Some(known) if known == *server => return Ok(()),
+        Some(lost) => {
+            tx.area_remove(&areas::server_keys(&entity.name), &lost.to_bytes())
+                .await?;
+        }
+        None => {}
     }
     tx.store(
         &area,
@@ -376,7 +382,7 @@ async fn adopt_early_copy(
     local: &Key,
     server: &Key,
 ) -> Result<()> {
-    if onsync_core::mutant!("an-early-copy-stays", local == server, true) {
+    if local == server {
         return Ok(());
     }
     let early = tx

@@ -110,7 +110,7 @@ async fn list_one(
     run: &mut Run<'_>,
     tx: &mut dyn LocalTransaction,
     entity: &EntitySchema,
-    mut overlay: Overlay,
+    overlay: Overlay,
     listed: &Listed,
     instance: &mut Instance,
 ) -> Result<()> {
@@ -125,11 +125,15 @@ async fn list_one(
         mine: mine.as_ref(),
         in_flight: None,
     };
+    let before = listed.get(&(entity.name.clone(), overlay.key.clone()));
     let Some(change) = dirty.difference() else {
-        return Ok(());
+        // Made here, perhaps applied, and deleted since: what is listed stands for it.
+        return match before {
+            Some(_) => hold(tx, entity, overlay).await,
+            None => Ok(()),
+        };
     };
     // One entry stands for all of a record.
-    let before = listed.get(&(entity.name.clone(), overlay.key.clone()));
     for number in before.into_iter().flatten() {
         tx.area_remove(areas::UNKNOWN, number).await?;
     }
@@ -154,6 +158,11 @@ async fn list_one(
     run.summary.rejected += 1;
     run.lists_rejections = true;
     forget_member(tx, entity, &overlay.key).await?;
+    hold(tx, entity, overlay).await
+}
+
+/// A record waits for a person.
+async fn hold(tx: &mut dyn LocalTransaction, entity: &EntitySchema, mut overlay: Overlay) -> Result<()> {
     overlay.acknowledged_to = overlay.edit;
     overlay.state = RecordState::Rejected;
     tx.put_overlay(entity, &overlay).await
