@@ -43,7 +43,7 @@ pub(crate) fn encode_short<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 
 /// From bytes the server wrote.
 pub(crate) fn decode<T: DeserializeOwned>(area: &str, bytes: &[u8]) -> Result<T> {
-    onsync_core::msgpack::from_slice(bytes).map_err(|cause| {
+    rmp_serde::from_slice(bytes).map_err(|cause| {
         Error::corrupt(
             "bookkeeping_corrupt",
             format!("wanted an entry of the server's area `{area}`, found bytes that are none: {cause}; restore the server's database from a backup"),
