@@ -188,6 +188,8 @@ impl Desk<'_> {
         let entity = open.entity;
         let mut key = open.overlay.key.clone();
         forget(tx, entity, &key).await?;
+        // What was refused, or may have been applied, is decided with it: the decision goes by what the server has now.
+        forget_rejections(tx, entity, &key).await?;
         if let (None, Some(mine), Ids::Server) = (&open.overlay.base, &open.mine, entity.ids) {
             key = self.made_again(tx, entity, &key, mine, &open.overlay).await?;
         }
