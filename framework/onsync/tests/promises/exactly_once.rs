@@ -15,7 +15,11 @@ mod run {
     use onsync_core::handler::SyncDirection;
     use onsync_core::schema::{EntitySchema, Ids};
     use onsync_core::{Fields, Key};
+    use onsync_engine::sync::Limits;
+    use onsync_sqlite_store::rusqlite::Connection;
+    use onsync_sqlite_store::{SqliteStore, SqliteStoreOptions};
     use onsync_testkit::fakes::Fate;
+    use std::sync::Arc;
     use std::time::Duration;
 
     fn name(name: &str) -> Fields {
@@ -227,12 +231,37 @@ mod run {
         }
     }
 
-    /// A copy of a store file that is in use.
-    fn copied(live: &std::path::Path, copy: &std::path::Path) {
-        let connection = onsync_sqlite_store::rusqlite::Connection::open(live).unwrap();
-        connection
-            .execute("VACUUM INTO ?", [copy.to_str().unwrap()])
-            .unwrap();
+    /// A device's store file, and a copy of it.
+    struct Files(tempfile::TempDir);
+
+    impl Files {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn store(&self, name: &str) -> Arc<SqliteStore> {
+            Arc::new(SqliteStore::new(
+                self.0.path().join(name),
+                SqliteStoreOptions::default(),
+            ))
+        }
+
+        fn live(&self) -> Arc<SqliteStore> {
+            self.store("live.sqlite")
+        }
+
+        fn copied(&self) -> Arc<SqliteStore> {
+            self.store("copy.sqlite")
+        }
+
+        /// Copies the file, which may be in use.
+        fn copy(&self) {
+            let copy = self.0.path().join("copy.sqlite");
+            Connection::open(self.0.path().join("live.sqlite"))
+                .unwrap()
+                .execute("VACUUM INTO ?", [copy.to_str().unwrap()])
+                .unwrap();
+        }
     }
 
     /// Scenario 32: the store is a copy made when an edit was not even cut; the edit was sent and applied, with others before it.
@@ -240,24 +269,14 @@ mod run {
     fn a_device_put_back_to_before_the_cut_repeats_nothing() {
         for pattern in WRITING {
             let world = World::new(Kind::Sqlite, one(item(pattern, Ids::Server)));
-            let folder = tempfile::tempdir().unwrap();
-            let (live, copy) = (
-                folder.path().join("live.sqlite"),
-                folder.path().join("copy.sqlite"),
-            );
-            let open = |path: &std::path::Path| {
-                std::sync::Arc::new(onsync_sqlite_store::SqliteStore::new(
-                    path,
-                    onsync_sqlite_store::SqliteStoreOptions::default(),
-                ))
-            };
-            let device = world.device_on(open(&live), onsync_engine::sync::Limits::default());
+            let files = Files::new();
+            let device = world.device_on(files.live(), Limits::default());
             device.sync();
             device.create("Item", &Fields::new().with("name", "once"));
-            copied(&live, &copy);
+            files.copy();
             device.sync();
             assert_eq!(world.contents("Item").len(), 1);
-            let put_back = world.device_on(open(&copy), onsync_engine::sync::Limits::default());
+            let put_back = world.device_on(files.copied(), Limits::default());
             put_back.create("Item", &Fields::new().with("name", "after the copy"));
             let _ = put_back.try_sync();
             let _ = put_back.try_sync();
@@ -280,30 +299,20 @@ mod run {
     #[test]
     fn a_device_put_back_sends_nothing_that_waits_again_by_itself() {
         let world = World::new(Kind::Sqlite, one(item(LWW, Ids::Server)));
-        let folder = tempfile::tempdir().unwrap();
-        let (live, copy) = (
-            folder.path().join("live.sqlite"),
-            folder.path().join("copy.sqlite"),
-        );
-        let open = |path: &std::path::Path| {
-            std::sync::Arc::new(onsync_sqlite_store::SqliteStore::new(
-                path,
-                onsync_sqlite_store::SqliteStoreOptions::default(),
-            ))
-        };
-        let limits = onsync_engine::sync::Limits {
+        let files = Files::new();
+        let limits = Limits {
             max_mutations: 1,
             ..Default::default()
         };
-        let device = world.device_on(open(&live), limits.clone());
+        let device = world.device_on(files.live(), limits.clone());
         device.sync();
         for number in 1..=3 {
             device.create("Item", &Fields::new().with("name", format!("once {number}")));
         }
-        copied(&live, &copy);
+        files.copy();
         device.sync();
         assert_eq!(world.contents("Item").len(), 3);
-        let put_back = world.device_on(open(&copy), limits);
+        let put_back = world.device_on(files.copied(), limits);
         put_back.create("Item", &Fields::new().with("name", "after the copy"));
         for _ in 0..5 {
             let _ = put_back.try_sync();
@@ -347,30 +356,20 @@ mod run {
     fn a_restored_device_repeats_nothing() {
         for pattern in WRITING {
             let world = World::new(Kind::Sqlite, one(item(pattern, Ids::Server)));
-            let folder = tempfile::tempdir().unwrap();
-            let (live, copy) = (
-                folder.path().join("live.sqlite"),
-                folder.path().join("copy.sqlite"),
-            );
-            let open = |path: &std::path::Path| {
-                std::sync::Arc::new(onsync_sqlite_store::SqliteStore::new(
-                    path,
-                    onsync_sqlite_store::SqliteStoreOptions::default(),
-                ))
-            };
-            let device = world.device_on(open(&live), onsync_engine::sync::Limits::default());
+            let files = Files::new();
+            let device = world.device_on(files.live(), Limits::default());
             device.sync();
             device.create("Item", &Fields::new().with("name", "once"));
             device.lossy.script([Fate::DropRequest]);
             assert!(device.try_sync().is_err());
-            copied(&live, &copy);
+            files.copy();
             device.sync();
             for round in 0..3 {
                 device.create("Item", &Fields::new().with("name", format!("later {round}")));
                 device.sync();
             }
             let there = world.contents("Item").len();
-            let restored = world.device_on(open(&copy), onsync_engine::sync::Limits::default());
+            let restored = world.device_on(files.copied(), Limits::default());
             let _ = restored.try_sync();
             let _ = restored.try_sync();
             assert_eq!(world.contents("Item").len(), there, "nothing is applied twice");
