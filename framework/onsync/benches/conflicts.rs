@@ -1,5 +1,5 @@
 //! Conflict detection: 1,000 edits pushed against last-write-wins in turn, and idle syncs of a device with 1,000 open
-//! conflicts and of one with none in turn.
+//! conflicts and of one with none, and otherwise the same history, in turn.
 #![expect(
     clippy::expect_used,
     reason = "a bench stops at the first thing that goes wrong"
@@ -97,6 +97,11 @@ fn main() {
         assert_eq!(summary.conflicts, EDITS as u64);
         let calm = device(&folder.path().join("calm.sqlite"), &servers[1].url, DETECTION).await;
         sync(&calm).await;
+        // The same history but for the conflicts.
+        for round in 0..=rounds() {
+            push(&calm, round).await;
+        }
+        sync(&careful).await;
         idle([&calm, &careful]).await
     });
     println!();
