@@ -28,6 +28,7 @@ fn the_resolver_is_run_as_its_page_says() {
         "1 change sent",
         "1 conflict found",
         "Task 1  changed on both sides",
+        "tried the resolver `later-due-date`, with ",
     ] {
         let found = rest.split_once(expected);
         assert!(found.is_some(), "{expected} in\n{rest}\nof\n{said}");

@@ -5,6 +5,9 @@ use crate::lists::arguments::{Bin, Conflicts, Rejected};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
+/// Where the configuration is looked for.
+pub(crate) const CONFIG: &str = "onsync.toml";
+
 const EXAMPLES: &str = "\
 Examples:
   onsync demo                                    see it work, without any set-up
@@ -22,7 +25,7 @@ Examples:
 #[command(after_help = format!("{EXAMPLES}\n\n{}", exit::TABLE))]
 pub(crate) struct Arguments {
     /// The configuration that devices and server share; `onsync.server.toml` is looked for beside it
-    #[arg(long, global = true, value_name = "FILE", default_value = "onsync.toml")]
+    #[arg(long, global = true, value_name = "FILE", default_value = CONFIG)]
     pub(crate) config: PathBuf,
     /// Print data as JSON, errors included
     #[arg(long, global = true)]
@@ -233,9 +236,11 @@ fn span(text: &str) -> Result<std::time::Duration, String> {
 }
 
 const TORTURE_EXAMPLES: &str = "\
-Each world is a server, two to five devices, people who write and processes that die; requests are lost, doubled, delayed
-and cut off; stores are full, busy or killed before and after each write. Everything is in memory, and time is virtual:
-neither your store nor your server is touched. A world follows from its number, so the same seed fails again.
+Each world is a server, two to five devices, people who write and processes that die; requests are lost, doubled, delayed \
+and cut off; stores are full, busy or killed before and after each write. Your patterns and conflict resolvers are the real \
+ones. Everything is in memory, and time is virtual: neither your store nor your server is touched. A world follows from its \
+number, so the same seed fails again.
+
 It ends with 1 if a promise broke.
 
 Examples:

@@ -1,6 +1,6 @@
 //! `onsync torture`: simulated worlds over the user's own configuration and plug-ins, until a promise breaks or the time is over.
 
-use crate::arguments::Torture;
+use crate::arguments::{CONFIG, Torture};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::open;
 use crate::screen::{Screen, counted, number};
@@ -8,10 +8,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use onsync::Config;
 use onsync::Registries;
 use onsync::core::pattern::Direction;
+use onsync::core::resolvers::MANUAL;
 use onsync::core::schema::Schema;
 use onsync_core::Error;
 use onsync_simulator::campaign::{Campaign, Failed, Findings};
-use onsync_simulator::{MemoryPlace, Plan, Run, run as run_world, shrink};
+use onsync_simulator::{MemoryPlace, Plan, PlugIns, Run, run as run_world, shrink};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -57,7 +58,12 @@ pub(crate) fn run(screen: Screen, registries: &Registries, path: &Path, flags: &
     let config = open::device_config(path)?;
     open::names_are_known(&config, registries)?;
     registries.check_resolvers(&config).map_err(Failure::usage)?;
-    let not_tried = not_tried(&config);
+    let resolvers = resolvers(&config);
+    let store = config.store.kind.clone();
+    let plug_ins = PlugIns {
+        patterns: registries.patterns.clone(),
+        resolvers: registries.resolvers.clone(),
+    };
     let schema = config.schema;
     if !schema.entities.iter().any(|entity| !entity.local) {
         return Err(Failure::usage(Error::unsupported(
@@ -69,9 +75,11 @@ pub(crate) fn run(screen: Screen, registries: &Registries, path: &Path, flags: &
     std::panic::set_hook(Box::new(|_| {}));
     let torturer = Torturer {
         screen,
-        registries,
+        path,
+        plug_ins,
         schema,
-        not_tried,
+        resolvers,
+        store,
         flags,
     };
     match flags.seed {
@@ -82,23 +90,24 @@ pub(crate) fn run(screen: Screen, registries: &Registries, path: &Path, flags: &
 
 struct Torturer<'a> {
     screen: Screen,
-    registries: &'a Registries,
+    path: &'a Path,
+    plug_ins: PlugIns,
     schema: Schema,
-    /// What of the configuration has no part in the worlds, in words.
-    not_tried: Vec<String>,
+    /// The resolver of each entity that names one.
+    resolvers: BTreeMap<String, String>,
+    /// The kind of store that the configuration names.
+    store: String,
     flags: &'a Torture,
 }
 
-/// Conflicts of worlds are resolved by chance, as people would, and their stores and their network are the simulator's.
-fn not_tried(config: &Config) -> Vec<String> {
-    let entities = config.schema.entities.iter();
-    let resolvers = entities.filter_map(|entity| {
+/// The resolver of each entity that leaves not all conflicts to people.
+fn resolvers(config: &Config) -> BTreeMap<String, String> {
+    let entities = config.schema.entities.iter().filter(|entity| !entity.local);
+    let named = entities.filter_map(|entity| {
         let resolver = config.text_at(&["entities", &entity.name, "resolver"])?;
-        (resolver != "manual").then(|| format!("the resolver `{resolver}` of `{}`", entity.name))
+        (resolver != MANUAL).then(|| (entity.name.clone(), resolver))
     });
-    let kind = &config.store.kind;
-    let store = (kind != SQLITE).then(|| format!("the store `{kind}`"));
-    resolvers.chain(store).collect()
+    named.collect()
 }
 
 impl Torturer<'_> {
@@ -109,7 +118,7 @@ impl Torturer<'_> {
             .iter()
             .filter(|entity| !entity.local)
             .any(|entity| {
-                let pattern = self.registries.patterns.get(&entity.pattern);
+                let pattern = self.plug_ins.patterns.get(&entity.pattern);
                 pattern.is_ok_and(|pattern| pattern.direction() != Direction::ReadOnly)
             })
     }
@@ -123,11 +132,11 @@ impl Torturer<'_> {
     }
 
     fn plan(&self, seed: u64) -> Plan {
-        Plan::with_schema(seed, self.schema.clone())
+        Plan::with_schema(seed, self.schema.clone(), self.resolvers.clone())
     }
 
     fn world(&self, plan: &Plan) -> Run {
-        run_world(plan, &self.registries.patterns, &MemoryPlace::make, true)
+        run_world(plan, &self.plug_ins, &MemoryPlace::make, true)
     }
 
     /// One world, told.
@@ -168,7 +177,14 @@ impl Torturer<'_> {
                         .line(format!("  {} {checked}", self.screen.green("held")));
                 }
             }
-            for not_tried in &self.not_tried {
+            for (name, asked) in &findings.reach.resolvers {
+                self.screen.line(format!(
+                    "  {} the resolver `{name}`, with {}",
+                    self.screen.green("tried"),
+                    counted(*asked, "conflict", "conflicts")
+                ));
+            }
+            for not_tried in &self.not_tried(&findings) {
                 self.screen
                     .line(format!("  {} {not_tried}", self.screen.yellow("not tried")));
             }
@@ -178,20 +194,38 @@ impl Torturer<'_> {
         let short = self.shortest(first);
         let failed = self.world(&short);
         self.tell(&failed);
-        self.screen.line(format!(
-            "again: {}",
-            self.screen.cyan(format!("onsync torture --seed {}", first.seed))
-        ));
+        self.screen
+            .line(format!("again: {}", self.screen.cyan(self.again(first.seed))));
         self.screen
             .json(&self.as_json(&findings, Some((first.seed, &failed))));
         Ok(Exit::Failed)
+    }
+
+    /// What of the configuration had no part in the worlds, in words: the stores and the network of worlds are the simulator's, and a
+    /// resolver has nothing to do where no changes meet.
+    fn not_tried(&self, findings: &Findings) -> Vec<String> {
+        let asked = |name: &String| findings.reach.resolvers.contains_key(name.as_str());
+        let resolvers = self.resolvers.iter().filter(|(_, name)| !asked(name));
+        let resolvers = resolvers.map(|(entity, name)| {
+            format!("the resolver `{name}` of `{entity}`: no conflict arose; more `--time` gives more worlds")
+        });
+        let store = (self.store != SQLITE).then(|| format!("the store `{}`", self.store));
+        resolvers.chain(store).collect()
+    }
+
+    /// The command that runs the world of a seed again.
+    fn again(&self, seed: u64) -> String {
+        match self.path == Path::new(CONFIG) {
+            true => format!("onsync torture --seed {seed}"),
+            false => format!("onsync --config {} torture --seed {seed}", self.path.display()),
+        }
     }
 
     fn campaign(&self) -> Findings {
         let time = self.flags.time;
         let plan = |seed| Ok(self.plan(seed));
         let campaign = Campaign {
-            patterns: &self.registries.patterns,
+            plug_ins: &self.plug_ins,
             make: &MemoryPlace::make,
             plan: &plan,
             seeds: self.flags.from
@@ -258,8 +292,14 @@ impl Torturer<'_> {
             failed.failure.message
         ));
         self.screen.line("looking for the shortest way there …");
-        let (patterns, plan) = (&self.registries.patterns, self.plan(failed.seed));
-        shrink(&plan, failed.failure.check, patterns, &MemoryPlace::make, CUTS)
+        let plan = self.plan(failed.seed);
+        shrink(
+            &plan,
+            failed.failure.check,
+            &self.plug_ins,
+            &MemoryPlace::make,
+            CUTS,
+        )
     }
 
     fn tell(&self, run: &Run) {
@@ -287,7 +327,8 @@ impl Torturer<'_> {
             "lost": reach.lost,
             "faults": faults(findings),
             "held": failed.is_none(),
-            "not_tried": self.not_tried,
+            "resolvers": findings.reach.resolvers,
+            "not_tried": self.not_tried(findings),
             "seed": failed.map(|(seed, _)| seed),
             "failure": failed.and_then(|(_, run)| failure(run)),
             "trace": failed.map(|(_, run)| run.trace.clone()),

@@ -71,14 +71,21 @@ attributes = { id = "integer", name = "text" }
 "#;
 
 #[test]
-fn what_has_no_part_in_the_worlds_is_said() {
+fn resolvers_decide_in_the_worlds_and_what_has_no_part_in_them_is_said() {
     let place = Place::new();
-    place.write("onsync.toml", &DAYS.replace("RESOLVER", "merge-attributes"));
+    place.write("onsync.toml", &DAYS.replace("RESOLVER", "server-wins"));
     let few = ["torture", "--worlds", "3", "--time", "1h"];
     let held = place.onsync(&few).expect(0);
     held.says("held no edit was lost unseen")
-        .says("not tried the resolver `merge-attributes` of `Day`");
+        .says("tried the resolver `server-wins`, with ");
     assert!(!held.out.contains(" 0 writes") && !held.out.contains("references held"));
+
+    // Patterns that decide by themselves leave nothing to a resolver; the store of worlds is the simulator's.
+    let last = DAYS.replace("RESOLVER", "client-wins");
+    let last = last.replace("read-write-conflict-detection", "read-write-last-write-wins");
+    place.write("onsync.toml", &last);
+    let held = place.onsync(&few).expect(0);
+    held.says("not tried the resolver `client-wins` of `Day`: no conflict arose");
 
     place.write("onsync.toml", &DAYS.replace("RESOLVER", "merge-atributes"));
     place

@@ -1,7 +1,7 @@
 //! Many worlds, on as many threads as there are cores, with what they reached.
 
 use crate::place::MakePlace;
-use crate::plan::{Patterns, Plan};
+use crate::plan::{Plan, PlugIns};
 use crate::reach::Reach;
 use crate::world::{Failure, Run, run};
 use onsync_core::Result;
@@ -18,8 +18,8 @@ pub type MakePlan<'a> = dyn Fn(u64) -> Result<Plan> + Send + Sync + 'a;
 
 /// What a campaign runs.
 pub struct Campaign<'a> {
-    /// The patterns of all worlds.
-    pub patterns: &'a Patterns,
+    /// The plug-ins of all worlds.
+    pub plug_ins: &'a PlugIns,
     /// Where their databases are.
     pub make: &'a MakePlace,
     /// What happens in them.
@@ -108,10 +108,10 @@ impl Campaign<'_> {
             Err(error) => return (failed("set-up", error.to_string()), false),
         };
         if !self.repeats || !seed.is_multiple_of(REPEATED) {
-            return (run(&plan, self.patterns, self.make, false), false);
+            return (run(&plan, self.plug_ins, self.make, false), false);
         }
-        let first = run(&plan, self.patterns, self.make, true);
-        let second = run(&plan, self.patterns, self.make, true);
+        let first = run(&plan, self.plug_ins, self.make, true);
+        let second = run(&plan, self.plug_ins, self.make, true);
         if first.failure.is_none() && first.trace != second.trace {
             let differing = first
                 .trace

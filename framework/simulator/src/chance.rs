@@ -178,6 +178,18 @@ fn one_of<'a>(dice: &mut Dice, names: &'a [String]) -> Option<&'a String> {
     names.get(number(dice.below(names.len() as u64)))
 }
 
+/// For some entities that detect conflicts, a resolver that comes with OnSync.
+pub(crate) fn resolvers(dice: &mut Dice, schema: &Schema) -> BTreeMap<String, String> {
+    let mut chosen = BTreeMap::new();
+    for entity in &schema.entities {
+        let resolver = ["manual", "server-wins", "client-wins", "merge-attributes"][number(dice.below(4))];
+        if resolver != "manual" && dice.chance(500) {
+            chosen.insert(entity.name.clone(), resolver.to_owned());
+        }
+    }
+    chosen
+}
+
 /// `Item`, `Part` that refers to it, and `Log` that only the server writes, as far as there are patterns for them.
 pub(crate) fn schema(dice: &mut Dice, patterns: &Patterns) -> Result<(Schema, BTreeMap<String, String>)> {
     let (mut writers, mut readers) = (Vec::new(), Vec::new());

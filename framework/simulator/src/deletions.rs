@@ -89,7 +89,7 @@ impl Judge<'_> {
             }
             let refuses =
                 entity.refuse_local_writes || entity.local_edits == onsync_core::schema::LocalEdits::Keep;
-            let unknown = self.is_unknown_there(entity, edit, identity);
+            let unknown = self.is_unknown_there(entity, edit, identity) || self.was_never_sent(edit);
             if refuses || unknown || self.made_since(entity, edit, identity) || self.is_listed(edit) {
                 continue;
             }
@@ -159,6 +159,18 @@ impl Judge<'_> {
             let between = inserted.is_some_and(|at| *copied < at && at < *put_back);
             *device == edit.device && between && *put_back < edit.at
         })
+    }
+
+    /// Whether a record without a tag was known on this device alone: what is there under its key is somebody else's.
+    fn was_never_sent(&self, edit: &Edit) -> bool {
+        let of_record = self.ledger.edits.iter().filter(|other| {
+            (other.device, &other.entity, &other.key) == (edit.device, &edit.entity, &edit.key)
+        });
+        let mut written = of_record.filter(|other| match &other.wish {
+            Wish::Write(fields) => fields.iter().any(|(_, value)| self.ledger.was_written(value)),
+            Wish::Delete => false,
+        });
+        edit.perhaps_unsent && written.next().is_none()
     }
 
     fn is_listed(&self, edit: &Edit) -> bool {

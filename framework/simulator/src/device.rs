@@ -2,7 +2,8 @@
 
 use crate::device_store::{Process, ProcessRuntime, SimStore};
 use crate::network::Network;
-use crate::plan::{Patterns, Plan, Way};
+use crate::plan::{Plan, PlugIns, Way};
+use crate::resolvers::watched;
 use crate::service::Service;
 use crate::shared::{Shared, guard};
 use crate::values::Facts;
@@ -86,6 +87,9 @@ fn config(plan: &Plan, schema: Schema) -> Result<Config> {
     let last = schema.entities.iter().rfind(|entity| !entity.local);
     let last = last.map(|entity| entity.name.clone());
     let mut config = Config::from_schema(schema)?;
+    for (entity, resolver) in &plan.resolvers {
+        config.set_resolver(entity, resolver);
+    }
     config.retry.interval = Duration::from_secs(1);
     config.retry.cap = LONGEST_WAIT;
     config.retry.attempts_per_hour = 10_000;
@@ -115,7 +119,7 @@ fn config(plan: &Plan, schema: Schema) -> Result<Config> {
 /// What it takes to start a process of an app.
 pub(crate) struct Launch<'a> {
     pub(crate) plan: &'a Plan,
-    pub(crate) patterns: &'a Patterns,
+    pub(crate) plug_ins: &'a PlugIns,
     pub(crate) shared: &'a Arc<Shared>,
     pub(crate) service: &'a Arc<Service>,
     pub(crate) store: Arc<dyn LocalStore>,
@@ -183,7 +187,8 @@ impl Device {
             cut_until: self.cut_until.clone(),
         };
         let mut registries = Registries::new();
-        registries.patterns = launch.patterns.clone();
+        registries.patterns = launch.plug_ins.patterns.clone();
+        registries.resolvers = watched(&launch.plug_ins.resolvers, self.number, shared)?;
         let app = OnSyncBuilder::new(launch.version.config.clone(), registries)
             .store(Arc::new(store))
             .transport(Arc::new(network))

@@ -298,10 +298,12 @@ impl Editor<'_> {
             let identity = self.facts(&name).identity(entity, &row);
             let key = entity.key_of(&row);
             let tag = self.facts(&name).tag_of(&row);
+            let perhaps_unsent = tag.is_none() && self.app.record_state(&name, key.clone()).await?.is_some();
             let mut ledger = self.shared.ledger();
             let edit = ledger.edit(self.device, &name, key, identity, Wish::Delete);
             if let Some(edit) = ledger.edits.get_mut(edit) {
                 edit.tag = tag;
+                edit.perhaps_unsent = perhaps_unsent;
             }
             edits.push(edit);
         }

@@ -156,7 +156,7 @@ impl World<'_> {
         let entities = self.schema.entities.iter();
         let only_sent = entities
             .filter(|entity| {
-                let pattern = self.patterns.get(&entity.pattern);
+                let pattern = self.plug_ins.patterns.get(&entity.pattern);
                 pattern.is_ok_and(|pattern| pattern.direction() == Direction::SendOnly)
             })
             .map(|entity| entity.name.clone())

@@ -91,6 +91,8 @@ pub(crate) struct Edit {
     pub(crate) identity: Option<Key>,
     /// What the record was given when it was made, of a record that is deleted.
     pub(crate) tag: Option<Value>,
+    /// Of a record that is deleted and has no tag: it was edited here and not synced since, and may be known here alone.
+    pub(crate) perhaps_unsent: bool,
     pub(crate) wish: Wish,
     pub(crate) told: Told,
     /// The device's store was wiped or put back since: nobody is owed anything.
@@ -187,6 +189,7 @@ impl Ledger {
             key,
             identity,
             tag: None,
+            perhaps_unsent: false,
             wish,
             told: Told::Nothing,
             void: false,

@@ -18,6 +18,7 @@ pub mod place;
 pub mod plan;
 pub mod planted;
 mod reach;
+mod resolvers;
 mod server_store;
 mod service;
 mod shared;
@@ -28,7 +29,7 @@ mod values;
 mod world;
 
 pub use place::{MakePlace, MemoryPlace, Place};
-pub use plan::{Patterns, Plan, Step};
+pub use plan::{Patterns, Plan, PlugIns, Step};
 pub use reach::Reach;
 pub use shared::CrashPoint;
 pub use shrink::shrink;

@@ -1,8 +1,9 @@
 //! A plan: everything that happens in a world besides the faults that chance adds, as a value that can be kept and cut down.
 
-use crate::chance::{Kinds, number, schema};
+use crate::chance::{Kinds, number, resolvers, schema};
 use crate::fault::{Fault, Rates};
 use crate::shared::CrashPoint;
+use onsync_core::conflict::ConflictResolver;
 use onsync_core::pattern::SyncPattern;
 use onsync_core::registry::Registry;
 use onsync_core::schema::{OnPendingConflicts, Schema};
@@ -14,6 +15,29 @@ use std::sync::Arc;
 
 /// The patterns of a world.
 pub type Patterns = Registry<Arc<dyn SyncPattern>>;
+
+/// The plug-ins that worlds run.
+#[derive(Clone)]
+pub struct PlugIns {
+    /// Sync patterns, on devices and on the server.
+    pub patterns: Patterns,
+    /// Conflict resolvers, on devices.
+    pub resolvers: Registry<Arc<dyn ConflictResolver>>,
+}
+
+impl PlugIns {
+    /// These patterns, and the resolvers that come with OnSync.
+    ///
+    /// # Errors
+    /// None in practice: those resolvers have names of their own.
+    pub fn new(patterns: Patterns) -> Result<Self> {
+        let mut resolvers = Registry::new("resolver");
+        for resolver in onsync_core::resolvers::all() {
+            resolvers.register(resolver.name(), resolver)?;
+        }
+        Ok(Self { patterns, resolvers })
+    }
+}
 
 /// What a context sends and fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,6 +228,9 @@ pub struct Plan {
     pub schema: Schema,
     /// The attribute of each entity that the first version of the app does not know.
     pub late: BTreeMap<String, String>,
+    /// The resolver of each entity whose conflicts are not all left to people.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resolvers: BTreeMap<String, String>,
     /// How many devices.
     pub devices: usize,
     /// What happens.
@@ -234,12 +261,19 @@ impl Plan {
     pub fn new(seed: u64, patterns: &Patterns) -> Result<Self> {
         let mut dice = Dice::new(seed);
         let (schema, late) = schema(&mut dice, patterns)?;
-        Ok(Self::over(seed, schema, late, &mut dice))
+        let resolvers = resolvers(&mut Dice::new(seed ^ 0x7e50), &schema);
+        Ok(Self {
+            resolvers,
+            ..Self::over(seed, schema, late, &mut dice)
+        })
     }
 
-    /// The plan of a seed over a given schema.
-    pub fn with_schema(seed: u64, schema: Schema) -> Self {
-        Self::over(seed, schema, BTreeMap::new(), &mut Dice::new(seed))
+    /// The plan of a seed over a given schema, with these resolvers by entity.
+    pub fn with_schema(seed: u64, schema: Schema, resolvers: BTreeMap<String, String>) -> Self {
+        Self {
+            resolvers,
+            ..Self::over(seed, schema, BTreeMap::new(), &mut Dice::new(seed))
+        }
     }
 
     fn over(seed: u64, schema: Schema, late: BTreeMap<String, String>, dice: &mut Dice) -> Self {
@@ -251,6 +285,7 @@ impl Plan {
             seed,
             schema,
             late,
+            resolvers: BTreeMap::new(),
             devices,
             steps,
             rates: BTreeMap::new(),

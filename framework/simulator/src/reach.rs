@@ -18,6 +18,8 @@ pub struct Reach {
     pub lost: u64,
     /// Steps of plans carried out, by name.
     pub steps: BTreeMap<&'static str, u64>,
+    /// Conflicts that resolvers were asked about, by the name of the resolver.
+    pub resolvers: BTreeMap<&'static str, u64>,
 }
 
 impl Reach {
@@ -38,6 +40,9 @@ impl Reach {
         }
         for (step, count) in &other.steps {
             *self.steps.entry(step).or_default() += count;
+        }
+        for (resolver, count) in &other.resolvers {
+            *self.resolvers.entry(resolver).or_default() += count;
         }
         self.writes += other.writes;
         self.crashes += other.crashes;

@@ -2,16 +2,16 @@
 
 use crate::fault::{Fault, Rates};
 use crate::place::MakePlace;
-use crate::plan::{Patterns, Plan};
+use crate::plan::{Plan, PlugIns};
 use crate::world::run;
 use std::collections::BTreeSet;
 
 /// The smallest plan found in so many runs that still breaks the same promise.
-pub fn shrink(plan: &Plan, check: &str, patterns: &Patterns, make: &MakePlace, runs: usize) -> Plan {
+pub fn shrink(plan: &Plan, check: &str, plug_ins: &PlugIns, make: &MakePlace, runs: usize) -> Plan {
     let mut shrinker = Shrinker {
         best: plan.clone(),
         check,
-        patterns,
+        plug_ins,
         make,
         left: runs,
     };
@@ -22,7 +22,7 @@ pub fn shrink(plan: &Plan, check: &str, patterns: &Patterns, make: &MakePlace, r
 struct Shrinker<'a> {
     best: Plan,
     check: &'a str,
-    patterns: &'a Patterns,
+    plug_ins: &'a PlugIns,
     make: &'a MakePlace,
     left: usize,
 }
@@ -47,7 +47,7 @@ impl Shrinker<'_> {
             return false;
         }
         self.left -= 1;
-        let failure = run(&candidate, self.patterns, self.make, false).failure;
+        let failure = run(&candidate, self.plug_ins, self.make, false).failure;
         let same = failure.is_some_and(|failure| failure.check == self.check);
         if same {
             self.best = candidate;
@@ -112,6 +112,7 @@ impl Shrinker<'_> {
                 .relations
                 .retain(|relation| relation.child != gone && relation.parent != gone);
             candidate.late.remove(&gone);
+            candidate.resolvers.remove(&gone);
             if !candidate.schema.entities.is_empty() {
                 self.take(candidate);
             }

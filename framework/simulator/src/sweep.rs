@@ -3,7 +3,7 @@
 use crate::campaign::{Campaign, Findings};
 use crate::chance::number;
 use crate::place::MakePlace;
-use crate::plan::{Deal, Patterns, Plan, Step, Way};
+use crate::plan::{Deal, Patterns, Plan, PlugIns, Step, Way};
 use crate::shared::CrashPoint;
 use crate::world::{Failure, run};
 use onsync_core::Result;
@@ -66,6 +66,7 @@ pub fn scenario(schema: Schema, late: BTreeMap<String, String>) -> Plan {
         seed: 42,
         schema,
         late,
+        resolvers: BTreeMap::new(),
         devices: 2,
         steps,
         rates: BTreeMap::new(),
@@ -104,8 +105,8 @@ pub fn scenarios(patterns: &Patterns) -> Result<Vec<Plan>> {
 ///
 /// # Errors
 /// The scenario's own failure, without any crash.
-pub fn points(plan: &Plan, patterns: &Patterns, make: &MakePlace) -> Result<Vec<CrashPoint>, Failure> {
-    let clean = run(plan, patterns, make, false);
+pub fn points(plan: &Plan, plug_ins: &PlugIns, make: &MakePlace) -> Result<Vec<CrashPoint>, Failure> {
+    let clean = run(plan, plug_ins, make, false);
     if let Some(failure) = clean.failure {
         return Err(failure);
     }
@@ -131,7 +132,7 @@ pub fn pairs(points: &[CrashPoint], count: usize, seed: u64) -> Vec<Vec<CrashPoi
 pub fn sweep(
     plan: &Plan,
     crashes: &[Vec<CrashPoint>],
-    patterns: &Patterns,
+    plug_ins: &PlugIns,
     make: &MakePlace,
     threads: usize,
 ) -> Findings {
@@ -143,7 +144,7 @@ pub fn sweep(
         })
     };
     let campaign = Campaign {
-        patterns,
+        plug_ins,
         make,
         plan: &with,
         seeds: 0..crashes.len() as u64,

@@ -6,7 +6,7 @@ use crate::fault::Mischief;
 use crate::foreign::Foreign;
 use crate::ledger::Marked;
 use crate::place::{MakePlace, Place};
-use crate::plan::{Patterns, Plan, Step, Way};
+use crate::plan::{Plan, PlugIns, Step, Way};
 use crate::reach::Reach;
 use crate::service::Service;
 use crate::shared::Shared;
@@ -53,7 +53,7 @@ pub struct Run {
 }
 
 /// Runs a plan.
-pub fn run(plan: &Plan, patterns: &Patterns, make: &MakePlace, traced: bool) -> Run {
+pub fn run(plan: &Plan, plug_ins: &PlugIns, make: &MakePlace, traced: bool) -> Run {
     let runtime = ManualRuntime::new(plan.seed);
     let mischief = Mischief::new(plan.fault_rates());
     let shared = Arc::new(Shared::new(
@@ -64,7 +64,7 @@ pub fn run(plan: &Plan, patterns: &Patterns, make: &MakePlace, traced: bool) -> 
         traced,
     ));
     let work = AssertUnwindSafe(|| {
-        let mut world = World::new(plan, patterns, make, shared.clone())?;
+        let mut world = World::new(plan, plug_ins, make, shared.clone())?;
         let ended = world.all();
         world.end();
         ended
@@ -96,7 +96,7 @@ pub(crate) fn broken(check: &'static str, message: impl Into<String>) -> Failure
 
 pub(crate) struct World<'a> {
     pub(crate) plan: &'a Plan,
-    pub(crate) patterns: &'a Patterns,
+    pub(crate) plug_ins: &'a PlugIns,
     pub(crate) shared: Arc<Shared>,
     pub(crate) place: Arc<dyn Place>,
     pub(crate) service: Arc<Service>,
@@ -113,7 +113,7 @@ pub(crate) struct World<'a> {
 impl<'a> World<'a> {
     fn new(
         plan: &'a Plan,
-        patterns: &'a Patterns,
+        plug_ins: &'a PlugIns,
         make: &MakePlace,
         shared: Arc<Shared>,
     ) -> Result<Self, Failure> {
@@ -124,7 +124,7 @@ impl<'a> World<'a> {
             shared: shared.clone(),
             open: Box::new(move || open.server()),
             schema: plan.schema.clone(),
-            patterns: patterns.clone(),
+            patterns: plug_ins.patterns.clone(),
             dice: Arc::new(Mutex::new(Dice::new(plan.seed ^ 0x5e))),
             running: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -141,7 +141,7 @@ impl<'a> World<'a> {
         shared.ledger().travelling = together.collect();
         Ok(Self {
             plan,
-            patterns,
+            plug_ins,
             shared,
             place,
             service,
@@ -372,7 +372,7 @@ impl<'a> World<'a> {
         let launch = Launch {
             version: &version,
             plan: self.plan,
-            patterns: self.patterns,
+            plug_ins: self.plug_ins,
             shared: &self.shared,
             service: &self.service,
             store,

@@ -5,12 +5,12 @@ mod support;
 
 use onsync_simulator::sweep::{points, scenarios, sweep};
 use onsync_simulator::{CrashPoint, MemoryPlace};
-use support::patterns;
+use support::plug_ins;
 
 /// Sweeps every so many-th step of every scenario.
 fn every(stride: usize) {
-    let patterns = patterns();
-    let plans = scenarios(&patterns).unwrap();
+    let plug_ins = plug_ins();
+    let plans = scenarios(&plug_ins.patterns).unwrap();
     assert!(
         plans.len() >= 4,
         "each pattern that writes, with keys of both kinds"
@@ -21,13 +21,13 @@ fn every(stride: usize) {
             plan.schema.entities[0].pattern, plan.schema.entities[0].ids
         );
         assert!(plan.steps.len() >= 60, "{what}: {} steps", plan.steps.len());
-        let all = match points(&plan, &patterns, &MemoryPlace::make) {
+        let all = match points(&plan, &plug_ins, &MemoryPlace::make) {
             Ok(all) => all,
             Err(failure) => panic!("{what}, without a crash: {failure:?}"),
         };
         assert!(all.len() > 200, "{what}: {} steps of stores", all.len());
         let crashes: Vec<Vec<CrashPoint>> = all.iter().step_by(stride).map(|point| vec![*point]).collect();
-        let findings = sweep(&plan, &crashes, &patterns, &MemoryPlace::make, 2);
+        let findings = sweep(&plan, &crashes, &plug_ins, &MemoryPlace::make, 2);
         assert!(findings.reach.crashes > 0, "{what}");
         if let Some(failed) = findings.failed.first() {
             let at = &crashes[usize::try_from(failed.seed).unwrap()];

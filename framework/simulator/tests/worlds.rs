@@ -9,13 +9,13 @@ use onsync_simulator::campaign::{Campaign, Findings};
 use onsync_simulator::{MemoryPlace, Plan, run};
 use sqlite::{SqlitePlace, on_files};
 use std::ops::Range;
-use support::patterns;
+use support::plug_ins;
 
 fn campaign(seeds: Range<u64>) -> Findings {
-    let patterns = patterns();
-    let plan = |seed| Plan::new(seed, &patterns);
+    let plug_ins = plug_ins();
+    let plan = |seed| Plan::new(seed, &plug_ins.patterns);
     let campaign = Campaign {
-        patterns: &patterns,
+        plug_ins: &plug_ins,
         make: &MemoryPlace::make,
         plan: &plan,
         seeds,
@@ -44,15 +44,17 @@ fn worlds_by_chance_keep_every_promise() {
     assert_eq!((findings.runs, findings.repeated), (40, 0));
     assert!(findings.reach.writes > 20 * 40, "people write");
     assert!(findings.reach.crashes > 3 * 40, "processes die");
+    let asked: Vec<&str> = findings.reach.resolvers.keys().copied().collect();
+    assert_eq!(asked, ["client-wins", "merge-attributes", "server-wins"]);
 }
 
 /// The campaign runs two hundred of these; here is a sample in the profile that tests have.
 #[test]
 fn worlds_on_sqlite_files_keep_every_promise() {
-    let patterns = patterns();
-    let plan = |seed| Plan::new(seed, &patterns).map(on_files);
+    let plug_ins = plug_ins();
+    let plan = |seed| Plan::new(seed, &plug_ins.patterns).map(on_files);
     let campaign = Campaign {
-        patterns: &patterns,
+        plug_ins: &plug_ins,
         make: &SqlitePlace::make,
         plan: &plan,
         seeds: 1..7,
@@ -66,10 +68,10 @@ fn worlds_on_sqlite_files_keep_every_promise() {
 
 #[test]
 fn devices_that_were_cut_off_come_back_by_themselves() {
-    let patterns = patterns();
-    let plan = |seed| Plan::partition(seed, &patterns);
+    let plug_ins = plug_ins();
+    let plan = |seed| Plan::partition(seed, &plug_ins.patterns);
     let campaign = Campaign {
-        patterns: &patterns,
+        plug_ins: &plug_ins,
         make: &MemoryPlace::make,
         plan: &plan,
         seeds: 1..31,
@@ -108,7 +110,7 @@ fn plans_that_failed_once_hold_for_ever() {
     let plans = plans("");
     assert!(!plans.is_empty());
     for (file, plan) in plans {
-        let run = run(&plan, &patterns(), &MemoryPlace::make, true);
+        let run = run(&plan, &plug_ins(), &MemoryPlace::make, true);
         if let Some(failure) = run.failure {
             panic!(
                 "{file}: {}: {}\n{}",
@@ -124,7 +126,7 @@ fn plans_that_failed_once_hold_for_ever() {
 #[test]
 fn plans_that_are_open_are_still_open() {
     for (file, plan) in plans("open") {
-        let run = run(&plan, &patterns(), &MemoryPlace::make, false);
+        let run = run(&plan, &plug_ins(), &MemoryPlace::make, false);
         assert!(
             run.failure.is_some(),
             "{file} holds now: move it to seeds/ and mend the docs"
@@ -135,10 +137,10 @@ fn plans_that_are_open_are_still_open() {
 #[test]
 fn the_same_seed_is_the_same_world() {
     for seed in 1..20 {
-        let plan = Plan::new(seed, &patterns()).unwrap();
+        let plan = Plan::new(seed, &plug_ins().patterns).unwrap();
         let (one, other) = (
-            run(&plan, &patterns(), &MemoryPlace::make, true),
-            run(&plan, &patterns(), &MemoryPlace::make, true),
+            run(&plan, &plug_ins(), &MemoryPlace::make, true),
+            run(&plan, &plug_ins(), &MemoryPlace::make, true),
         );
         assert_eq!(one.trace, other.trace, "seed {seed}");
         assert!(one.trace.len() > 50);
@@ -147,7 +149,7 @@ fn the_same_seed_is_the_same_world() {
 
 #[test]
 fn a_plan_survives_being_written_down() {
-    let plan = Plan::new(5, &patterns()).unwrap();
+    let plan = Plan::new(5, &plug_ins().patterns).unwrap();
     assert_eq!(Plan::from_text(&plan.to_text().unwrap()).unwrap(), plan);
     assert!(Plan::from_text("{}").is_err());
 }

@@ -149,6 +149,12 @@ impl Config {
         Ok(config)
     }
 
+    /// Names the conflict resolver of an entity, as `entities.<name>.resolver` does; for building by hand.
+    pub fn set_resolver(&mut self, entity: &str, resolver: &str) {
+        let path = ["entities", entity, "resolver"];
+        self.root.set(&path, Node::Text(resolver.to_owned()));
+    }
+
     /// Refuses keys that are understood, but that only a later version acts on. Apps and servers call it when they are built.
     ///
     /// # Errors

@@ -33,6 +33,29 @@ impl Node {
         path.iter().try_fold(self, |node, key| node.get(key.as_ref()))
     }
 
+    /// Puts a value at a path, with the tables on the way there; what stands in the way is replaced.
+    pub(crate) fn set(&mut self, path: &[&str], value: Self) {
+        let Some((first, rest)) = path.split_first() else {
+            *self = value;
+            return;
+        };
+        if !matches!(self, Self::Table(_)) {
+            *self = Self::Table(Vec::new());
+        }
+        if let Self::Table(entries) = self {
+            let place = match entries.iter().position(|(name, _)| name == first) {
+                Some(place) => place,
+                None => {
+                    entries.push(((*first).to_owned(), Self::Null));
+                    entries.len() - 1
+                }
+            };
+            if let Some((_, below)) = entries.get_mut(place) {
+                below.set(rest, value);
+            }
+        }
+    }
+
     /// The entries of a table; none for anything else.
     pub(crate) fn entries(&self) -> &[(String, Self)] {
         match self {

@@ -15,7 +15,7 @@ use onsync_pattern_read_only_optimized::ReadOnlyOptimized;
 use onsync_pattern_read_write_conflict_detection::ConflictDetection;
 use onsync_pattern_read_write_last_write_wins::LastWriteWins;
 use onsync_pattern_read_write_one_to_many::OneToMany;
-use onsync_simulator::{MemoryPlace, Patterns, Plan, run, shrink};
+use onsync_simulator::{MemoryPlace, Patterns, Plan, PlugIns, run, shrink};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,7 +99,7 @@ impl Arguments {
     }
 }
 
-fn patterns(arguments: &Arguments) -> Result<Patterns> {
+fn plug_ins(arguments: &Arguments) -> Result<PlugIns> {
     let mut patterns = Patterns::new("pattern");
     let all: [Arc<dyn SyncPattern>; 5] = [
         Arc::new(ReadOnly),
@@ -113,7 +113,7 @@ fn patterns(arguments: &Arguments) -> Result<Patterns> {
             patterns.register(pattern.name(), pattern)?;
         }
     }
-    Ok(patterns)
+    PlugIns::new(patterns)
 }
 
 fn main() -> ExitCode {
@@ -129,28 +129,28 @@ fn main() -> ExitCode {
 }
 
 fn work(arguments: &Arguments) -> Result<bool> {
-    let patterns = patterns(arguments)?;
+    let plug_ins = plug_ins(arguments)?;
     if let Some(seed) = arguments.seed {
         let plan = match arguments.tiers.as_slice() {
-            [Tier::Partition] => Plan::partition(seed, &patterns)?,
-            _ => Plan::new(seed, &patterns)?,
+            [Tier::Partition] => Plan::partition(seed, &plug_ins.patterns)?,
+            _ => Plan::new(seed, &plug_ins.patterns)?,
         };
-        return Ok(tell(&plan, &patterns, arguments));
+        return Ok(tell(&plan, &plug_ins, arguments));
     }
     if let Some(path) = &arguments.plan {
         let text = std::fs::read_to_string(path)
             .map_err(|error| onsync_core::Error::fatal("invalid_value", error.to_string()))?;
-        return Ok(tell(&Plan::from_text(&text)?, &patterns, arguments));
+        return Ok(tell(&Plan::from_text(&text)?, &plug_ins, arguments));
     }
     let mut held = true;
     for tier in &arguments.tiers {
         held &= match tier {
-            Tier::Worlds => tiers::worlds(arguments, &patterns)?,
-            Tier::Sweep => tiers::sweep(arguments, &patterns, false)?,
-            Tier::Pairs => tiers::sweep(arguments, &patterns, true)?,
-            Tier::Sqlite => tiers::sqlite(arguments, &patterns),
-            Tier::Partition => tiers::partition(arguments, &patterns),
-            Tier::Mutants => mutants::hunt(arguments, &patterns)?,
+            Tier::Worlds => tiers::worlds(arguments, &plug_ins)?,
+            Tier::Sweep => tiers::sweep(arguments, &plug_ins, false)?,
+            Tier::Pairs => tiers::sweep(arguments, &plug_ins, true)?,
+            Tier::Sqlite => tiers::sqlite(arguments, &plug_ins),
+            Tier::Partition => tiers::partition(arguments, &plug_ins),
+            Tier::Mutants => mutants::hunt(arguments, &plug_ins)?,
         };
         if !held && !arguments.keep_going {
             break;
@@ -160,16 +160,16 @@ fn work(arguments: &Arguments) -> Result<bool> {
 }
 
 /// Runs one plan, cut down where it fails and that is wanted, and says what happened.
-fn tell(plan: &Plan, patterns: &Patterns, arguments: &Arguments) -> bool {
+fn tell(plan: &Plan, plug_ins: &PlugIns, arguments: &Arguments) -> bool {
     let mut plan = plan.clone();
-    let first = run(&plan, patterns, &MemoryPlace::make, false);
+    let first = run(&plan, plug_ins, &MemoryPlace::make, false);
     if let (Some(path), Some(failure)) = (&arguments.keep, &first.failure) {
-        plan = shrink(&plan, failure.check, patterns, &MemoryPlace::make, 2_000);
+        plan = shrink(&plan, failure.check, plug_ins, &MemoryPlace::make, 2_000);
         if let Ok(text) = plan.to_text() {
             let _ = std::fs::write(path, text);
         }
     }
-    let run = run(&plan, patterns, &MemoryPlace::make, true);
+    let run = run(&plan, plug_ins, &MemoryPlace::make, true);
     println!(
         "seed {}, {} devices, faults {:?}",
         plan.seed, plan.devices, plan.rates

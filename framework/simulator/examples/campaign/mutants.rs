@@ -2,11 +2,11 @@
 
 use crate::Arguments;
 use onsync_core::Result;
-use onsync_simulator::Patterns;
+use onsync_simulator::PlugIns;
 
 /// Hunts each planted bug and prints the table; false if one was not found.
 #[cfg(onsync_mutant)]
-pub(crate) fn hunt(arguments: &Arguments, patterns: &Patterns) -> Result<bool> {
+pub(crate) fn hunt(arguments: &Arguments, plug_ins: &PlugIns) -> Result<bool> {
     use onsync_core::planted::choose;
     use onsync_simulator::campaign::Campaign;
     use onsync_simulator::planted::PLANTED;
@@ -20,9 +20,9 @@ pub(crate) fn hunt(arguments: &Arguments, patterns: &Patterns) -> Result<bool> {
             continue;
         }
         choose(Some(bug.name));
-        let plan = |seed| Plan::new(seed, patterns);
+        let plan = |seed| Plan::new(seed, &plug_ins.patterns);
         let campaign = Campaign {
-            patterns,
+            plug_ins,
             make: &MemoryPlace::make,
             plan: &plan,
             seeds: arguments.from..arguments.from + arguments.seeds,
@@ -53,8 +53,8 @@ pub(crate) fn hunt(arguments: &Arguments, patterns: &Patterns) -> Result<bool> {
 
 /// There is nothing to hunt in this build.
 #[cfg(not(onsync_mutant))]
-pub(crate) fn hunt(arguments: &Arguments, patterns: &Patterns) -> Result<bool> {
-    let _ = (arguments, patterns);
+pub(crate) fn hunt(arguments: &Arguments, plug_ins: &PlugIns) -> Result<bool> {
+    let _ = (arguments, plug_ins);
     Err(onsync_core::Error::unsupported(
         "unsupported",
         "no bugs are planted in this build; run `cargo xtask mutants`, which builds with --cfg onsync_mutant",

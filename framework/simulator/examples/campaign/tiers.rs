@@ -5,7 +5,7 @@ use crate::{Arguments, tell};
 use onsync_core::Result;
 use onsync_simulator::campaign::{Campaign, Failed, Findings, MakePlan};
 use onsync_simulator::sweep::{pairs, points, scenarios, sweep as run_all};
-use onsync_simulator::{CrashPoint, MakePlace, MemoryPlace, Patterns, Plan};
+use onsync_simulator::{CrashPoint, MakePlace, MemoryPlace, Plan, PlugIns};
 use std::collections::BTreeMap;
 
 /// So many worlds reach every fault in every phase.
@@ -13,14 +13,14 @@ const ENOUGH_TO_REACH_ALL: u64 = 2_000;
 
 fn run(
     arguments: &Arguments,
-    patterns: &Patterns,
+    plug_ins: &PlugIns,
     make: &MakePlace,
     plan: &MakePlan<'_>,
     seeds: u64,
     repeats: bool,
 ) -> Findings {
     let campaign = Campaign {
-        patterns,
+        plug_ins,
         make,
         plan,
         seeds: arguments.from..arguments.from + seeds,
@@ -33,11 +33,11 @@ fn run(
 }
 
 /// Worlds by chance, in memory; every fault must be reached in every phase.
-pub(crate) fn worlds(arguments: &Arguments, patterns: &Patterns) -> Result<bool> {
-    let plan = |seed| Plan::new(seed, patterns);
+pub(crate) fn worlds(arguments: &Arguments, plug_ins: &PlugIns) -> Result<bool> {
+    let plan = |seed| Plan::new(seed, &plug_ins.patterns);
     let findings = run(
         arguments,
-        patterns,
+        plug_ins,
         &MemoryPlace::make,
         &plan,
         arguments.seeds,
@@ -45,7 +45,7 @@ pub(crate) fn worlds(arguments: &Arguments, patterns: &Patterns) -> Result<bool>
     );
     let held = report("worlds", &findings, arguments.threads());
     if let Some(Failed { seed, .. }) = findings.failed.first().filter(|_| !arguments.keep_going) {
-        tell(&Plan::new(*seed, patterns)?, patterns, arguments);
+        tell(&Plan::new(*seed, &plug_ins.patterns)?, plug_ins, arguments);
     }
     let missing = findings.reach.missing();
     for (fault, phase) in &missing {
@@ -56,18 +56,18 @@ pub(crate) fn worlds(arguments: &Arguments, patterns: &Patterns) -> Result<bool>
 }
 
 /// Worlds by chance, on real files.
-pub(crate) fn sqlite(arguments: &Arguments, patterns: &Patterns) -> bool {
-    let plan = |seed| Plan::new(seed, patterns).map(on_files);
+pub(crate) fn sqlite(arguments: &Arguments, plug_ins: &PlugIns) -> bool {
+    let plan = |seed| Plan::new(seed, &plug_ins.patterns).map(on_files);
     let seeds = arguments.sqlite_seeds;
-    let findings = run(arguments, patterns, &SqlitePlace::make, &plan, seeds, false);
+    let findings = run(arguments, plug_ins, &SqlitePlace::make, &plan, seeds, false);
     report("worlds on SQLite files", &findings, arguments.threads())
 }
 
 /// Devices that were cut off come back by themselves.
-pub(crate) fn partition(arguments: &Arguments, patterns: &Patterns) -> bool {
-    let plan = |seed| Plan::partition(seed, patterns);
+pub(crate) fn partition(arguments: &Arguments, plug_ins: &PlugIns) -> bool {
+    let plan = |seed| Plan::partition(seed, &plug_ins.patterns);
     let seeds = arguments.partition_seeds;
-    let findings = run(arguments, patterns, &MemoryPlace::make, &plan, seeds, true);
+    let findings = run(arguments, plug_ins, &MemoryPlace::make, &plan, seeds, true);
     let held = report("partitions that heal", &findings, arguments.threads());
     println!(
         "{} of {} were equal within twice the longest back-off",
@@ -78,12 +78,12 @@ pub(crate) fn partition(arguments: &Arguments, patterns: &Patterns) -> bool {
 }
 
 /// The fixed scenarios with one crash at every step of every store, or with pairs of them.
-pub(crate) fn sweep(arguments: &Arguments, patterns: &Patterns, two: bool) -> Result<bool> {
+pub(crate) fn sweep(arguments: &Arguments, plug_ins: &PlugIns, two: bool) -> Result<bool> {
     let mut held = true;
-    for plan in scenarios(patterns)? {
+    for plan in scenarios(&plug_ins.patterns)? {
         let entity = &plan.schema.entities[0];
         let what = format!("{} with keys of {:?}", entity.pattern, entity.ids);
-        let all = match points(&plan, patterns, &MemoryPlace::make) {
+        let all = match points(&plan, plug_ins, &MemoryPlace::make) {
             Ok(all) => all,
             Err(failure) => {
                 println!(
@@ -97,7 +97,7 @@ pub(crate) fn sweep(arguments: &Arguments, patterns: &Patterns, two: bool) -> Re
             true => pairs(&all, arguments.pairs, arguments.from),
             false => all.into_iter().map(|point| vec![point]).collect(),
         };
-        let findings = run_all(&plan, &crashes, patterns, &MemoryPlace::make, arguments.threads());
+        let findings = run_all(&plan, &crashes, plug_ins, &MemoryPlace::make, arguments.threads());
         let kind = if two { "pairs of crashes" } else { "crashes" };
         println!(
             "{what}: {} steps, {} {kind} in {:.1} s",

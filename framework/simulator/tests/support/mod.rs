@@ -1,10 +1,10 @@
-//! The patterns of this repository, for all tests of the simulator.
+//! The plug-ins of this repository, for all tests of the simulator.
 
 use onsync_core::pattern::SyncPattern;
-use onsync_simulator::Patterns;
+use onsync_simulator::{Patterns, PlugIns};
 use std::sync::Arc;
 
-pub(crate) fn patterns() -> Patterns {
+pub(crate) fn plug_ins() -> PlugIns {
     let all: [Arc<dyn SyncPattern>; 5] = [
         Arc::new(onsync_pattern_read_only::ReadOnly),
         Arc::new(onsync_pattern_read_only_optimized::ReadOnlyOptimized),
@@ -16,5 +16,5 @@ pub(crate) fn patterns() -> Patterns {
     for pattern in all {
         patterns.register(pattern.name(), pattern).unwrap();
     }
-    patterns
+    PlugIns::new(patterns).unwrap()
 }
