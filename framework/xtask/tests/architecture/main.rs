@@ -140,6 +140,33 @@ fn unsafe_code_is_forbidden_for_the_whole_workspace() {
     );
 }
 
+/// Where the sources are of what runs in browsers, too.
+const IN_BROWSERS: [&str; 5] = [
+    "framework/core/src/",
+    "framework/engine/src/",
+    "framework/js/src/",
+    "adapters/indexeddb-store/src/",
+    "patterns/",
+];
+
+#[test]
+fn what_runs_in_browsers_takes_its_ordered_maps_from_core() {
+    let shipped = all_rust_files().into_iter().filter(|(path, _)| {
+        IN_BROWSERS.iter().any(|folder| path.starts_with(folder))
+            && !pages::is_test(path)
+            && path != "framework/core/src/ordered.rs"
+    });
+    let violations: Vec<_> = shipped
+        .flat_map(|(path, text)| {
+            let lines = source::ordered_of_std(&text).into_iter();
+            lines.map(move |line| {
+                format!("{path}:{line}: wanted `onsync_core::ordered`, found `std::collections`")
+            })
+        })
+        .collect();
+    assert_none("docs/adr/0013-one-copy-in-the-browser.md", &violations);
+}
+
 #[test]
 fn there_are_no_other_top_level_folders() {
     let known = [

@@ -101,6 +101,25 @@ pub(crate) fn arguments(tokens: &[Placed], open: usize) -> Vec<&[Placed]> {
     found
 }
 
+/// The lines in which what is shipped takes an ordered map or set from the standard library.
+pub(crate) fn ordered_of_std(source: &str) -> Vec<usize> {
+    let tokens = shipped(source);
+    let mut found = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let std = at.checked_sub(3).and_then(|at| tokens.get(at));
+        if token.word() != Some("collections") || std.and_then(Placed::word) != Some("std") {
+            continue;
+        }
+        // A path, or a group of names, ends with its statement or argument.
+        let rest = tokens[at..].iter();
+        let names =
+            rest.take_while(|token| ![';', '(', ')', '<', '>', '='].iter().any(|mark| token.is(*mark)));
+        let ordered = names.filter(|token| matches!(token.word(), Some("BTreeMap" | "BTreeSet")));
+        found.extend(ordered.map(|token| token.line));
+    }
+    found
+}
+
 /// The names of all functions, `fn name`, wherever they stand.
 pub(crate) fn functions(tokens: &[Placed]) -> Vec<&str> {
     let pairs = tokens.windows(2).filter(|pair| pair[0].word() == Some("fn"));
@@ -232,6 +251,19 @@ mod tests {
         let source = "fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() { if c {} }\n}\n#[cfg(test)]\nmod more;\nfn d() {}\n";
         assert_eq!(functions(&shipped(source)), ["a", "d"]);
         assert_eq!(functions(&tokens(source)), ["a", "b", "d"]);
+    }
+
+    #[test]
+    fn ordered_maps_of_std_are_found_alone_in_groups_and_in_paths() {
+        let found = |source: &str| super::ordered_of_std(source);
+        assert_eq!(found("use std::collections::BTreeMap;"), [1]);
+        assert_eq!(found("use std::collections::{HashMap, BTreeSet};"), [1]);
+        assert_eq!(
+            found("use a::b;\nfn c(d: std::collections::BTreeMap<u8, u8>) {}"),
+            [2]
+        );
+        assert!(found("use std::collections::HashMap;\nuse onsync_core::ordered::BTreeMap;").is_empty());
+        assert!(found("#[cfg(test)]\nmod tests { use std::collections::BTreeMap; }").is_empty());
     }
 
     #[test]
