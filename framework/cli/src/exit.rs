@@ -22,7 +22,7 @@ Exit codes:
   2  the command line or the configuration is wrong; nothing was done
   3  the server cannot be reached, or does not answer as an OnSync server now; nothing is lost, try again later
   4  the server refused the credentials
-  5  done, but changes of this sync (`status`: of any) were rejected, met a conflict or wait behind one that did: see `onsync status`";
+  5  done, but changes of this sync (`status`: of any) were rejected, met a conflict that is open or wait behind one that did: see `onsync status`";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

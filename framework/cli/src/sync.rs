@@ -59,7 +59,10 @@ fn failed(ended: Ended) -> Failure {
 
 async fn completed(screen: Screen, app: &App, summary: &Summary, took: Duration) -> onsync::Result<Exit> {
     let waiting = app.waiting(usize::MAX).await?.len();
-    let unresolved = summary.rejected > 0 || summary.conflicts > 0;
+    let refused = !app.rejected(1).await?.is_empty();
+    let contested = !app.conflicts(None, 1).await?.is_empty();
+    // A resolver may have decided what was found.
+    let unresolved = (summary.rejected > 0 && refused) || (summary.conflicts > 0 && contested);
     screen.line(format!(
         "{} in {:.1?}: {}",
         if unresolved {
@@ -70,7 +73,7 @@ async fn completed(screen: Screen, app: &App, summary: &Summary, took: Duration)
         took,
         travelled(summary)
     ));
-    tell_left(screen, app, waiting).await?;
+    tell_left(screen, waiting, refused, contested);
     screen.json(&json!({
         "outcome": "completed",
         "summary": summary,
@@ -81,9 +84,7 @@ async fn completed(screen: Screen, app: &App, summary: &Summary, took: Duration)
 }
 
 /// What is not settled, also from earlier runs, and the command that shows it.
-async fn tell_left(screen: Screen, app: &App, waiting: usize) -> onsync::Result<()> {
-    let refused = !app.rejected(1).await?.is_empty();
-    let contested = !app.conflicts(None, 1).await?.is_empty();
+fn tell_left(screen: Screen, waiting: usize, refused: bool, contested: bool) {
     if waiting > 0 {
         let waiting = counted(waiting as u64, "change is", "changes are");
         screen.line(format!("{waiting} still waiting"));
@@ -104,7 +105,6 @@ async fn tell_left(screen: Screen, app: &App, waiting: usize) -> onsync::Result<
     for (_, command, what) in told.into_iter().filter(|(is, ..)| *is) {
         screen.line(format!("{} {what}", screen.cyan(command)));
     }
-    Ok(())
 }
 
 /// What a run carried, in words.

@@ -102,6 +102,34 @@ fn conflicts_are_shown_side_by_side_and_end_as_told() {
     );
 }
 
+#[test]
+fn a_sync_whose_conflicts_a_resolver_decided_is_done() {
+    let place = Place::new();
+    let database = place.database("shop.db", SHOP);
+    let pattern = ["--pattern", "read-write-conflict-detection"];
+    place
+        .onsync(&[&["add", "Customer", "--from", "shop.db"], &pattern[..]].concat())
+        .expect(0);
+    let named = "pattern = \"read-write-conflict-detection\"";
+    let config = place.read("onsync.toml");
+    assert!(config.contains(named), "{config}");
+    place.write(
+        "onsync.toml",
+        &config.replace(named, &format!("{named}\nresolver = \"client-wins\"")),
+    );
+    let served = Served::start(&place, &[], &[]);
+    let device = Device::of(&place, &served.url);
+    device.onsync(&["sync"]).expect(0);
+    let edit = "UPDATE \"Customer\" SET city = 'mine' WHERE id = 1";
+    device.store().execute_batch(edit).unwrap();
+    database
+        .execute("UPDATE customers SET city = 'theirs' WHERE id = 1", [])
+        .unwrap();
+    let decided = device.onsync(&["sync"]).expect(0);
+    decided.says("1 change sent, 1 conflict found");
+    assert!(!decided.out.contains("onsync conflicts list"), "{decided:?}");
+}
+
 const ORDERS: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
     CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER REFERENCES customers, what TEXT);
