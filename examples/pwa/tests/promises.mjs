@@ -2,136 +2,30 @@
 //
 //   node promises.mjs <address>
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import {
+  ARGUMENTS, address, answers, browser, conflicts, create, cutOff, device, executablePath, failAt, freeze, fulfilled, later, lost, ok, openApp, play, query,
+  scenario as counted, shared, sync, there, update, waiting,
+} from "./harness.mjs";
 
-const [address] = process.argv.slice(2);
-const executablePath = execFileSync("which", [process.env.CHROMIUM ?? "chromium"], { encoding: "utf8" }).trim();
-const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const browser = await chromium.launch({ executablePath, args: ARGUMENTS });
-const shared = await (await fetch(`${address}/config.json`)).json();
-const SYNC = "**/v1/sync";
-
-/** Opens the app in a tab. Nothing syncs by itself, and nothing is tried again by itself. */
-async function openApp(page, extra = {}) {
-  await page.goto(`${address}/config.json`);
-  await page.evaluate(async ([shared, extra]) => {
-    const { default: init, OnSync } = await import("/onsync/onsync.js");
-    await init();
-    const config = {
-      ...shared, triggers: {}, retry: { retry_synchronizations: false },
-      transport: { kind: "http", url: location.origin, time_out: "20s" },
-      contexts: { All: { entities: "all" }, Short: { entities: "all", time_out: "2s" }, Pull: { entities: ["Visit"], direction: "pull" } },
-      store: { kind: "indexeddb", path: "promises", page_rows: 25, ...extra.store },
-    };
-    window.app = await OnSync.open(config, { log: "error" });
-  }, [shared, extra]);
-}
-
-/** A device: a browser profile of its own, with one tab. */
-async function device(extra) {
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  await openApp(page, extra);
-  return { context, page };
-}
-
-/** Syncs; the summary, or the error's code. */
-const sync = ({ page }, context = "All") => page.evaluate(async (context) => {
-  try {
-    return await window.app.onSync(context).outcome();
-  } catch (error) {
-    return { code: error.code, message: error.message };
-  }
-}, context);
-const ok = async (of, context) => {
-  const summary = await sync(of, context);
-  assert.equal(summary.code, undefined, JSON.stringify(summary));
-  return summary;
-};
-const visits = ({ page }, where = {}) => page.evaluate((where) => window.app.query({ entity: "Visit", where, order: "id" }), where);
-const customers = ({ page }) => page.evaluate(async () => (await window.app.query("Customer")).length);
-const make = ({ page }, values) => page.evaluate((values) => window.app.create("Visit", values), values);
-const change = ({ page }, key, values) => page.evaluate(([key, values]) => window.app.update("Visit", key, values), [key, values]);
-const waiting = ({ page }) => page.evaluate(async () => (await window.app.waiting()).length);
-const conflicts = ({ page }) => page.evaluate(() => window.app.conflicts());
-
-/** What the server has, as a new device sees it. */
-async function server(where) {
-  const fresh = await device();
-  await ok(fresh);
-  const found = await visits(fresh, where);
-  await fresh.context.close();
-  return found;
-}
-
-/** Answers the next sync requests by these functions, one after the other. */
-async function answers({ page }, ...ways) {
-  await page.unroute(SYNC);
-  await page.route(SYNC, (route) => (ways.shift() ?? ((one) => one.continue()))(route));
-}
-const fulfilled = (answer) => (route) => route.fulfill(answer);
-/** The server does its work, and the answer never arrives. */
-const lost = async (route) => {
-  await route.fetch();
-  await route.abort();
-};
-
-/** Makes the tab fail at the nth transaction that writes: it stands still before or after it, or the third write of it is refused. */
-const failAt = ({ page }, number, how) => page.evaluate(([number, how]) => {
-  const begin = IDBDatabase.prototype.transaction;
-  let seen = 0;
-  IDBDatabase.prototype.transaction = function transaction(stores, mode, options) {
-    const begun = begin.call(this, stores, mode, options);
-    if (mode !== "readwrite" || (seen += 1) !== number) return begun;
-    window.reached = true;
-    // Nothing of the tab goes on until it is closed.
-    const stop = () => {
-      const request = new XMLHttpRequest();
-      request.open("GET", "/killed", false);
-      request.send();
-    };
-    if (how === "before") stop();
-    if (how === "after") {
-      const commit = begun.commit.bind(begun);
-      begun.commit = () => {
-        commit();
-        stop();
-      };
-    }
-    if (how !== "refuse") return begun;
-    let puts = 0;
-    const store = begun.objectStore.bind(begun);
-    begun.objectStore = (name) => {
-      const found = store(name);
-      const put = found.put.bind(found);
-      found.put = (...values) => {
-        if ((puts += 1) < 3) return put(...values);
-        throw new DOMException("no room", "QuotaExceededError");
-      };
-      return found;
-    };
-    return begun;
-  };
-}, [number, how]);
-
+const pattern = shared.entities.Visit.pattern;
+const detects = pattern === "read-write-conflict-detection";
 /** Under another pattern than the app's: what differs from pattern to pattern, and no more of what is the engine's. */
-const detects = shared.entities.Visit.pattern === "read-write-conflict-detection";
-const OF_PATTERNS = [10, 11, 12, 13, 22, 25, 27];
+const OF_PATTERNS = [4, 5, 6, 10, 11, 12, 13, 22, 25, 27, 28, ...(pattern === "read-write-one-to-many" ? [3] : [])];
+const scenario = async (number, what, work) => {
+  if (detects || OF_PATTERNS.includes(number)) await counted(number, what, work);
+};
 
-const said = [];
-async function scenario(number, what, work) {
-  if (!detects && !OF_PATTERNS.includes(number)) return;
-  const began = performance.now();
-  await work();
-  said.push(number);
-  console.log(`ok ${number} ${what} (${Math.round(performance.now() - began)} ms)`);
-}
+const visits = (of, where) => query(of, "Visit", where);
+const customers = async (of) => (await query(of, "Customer")).length;
+const make = (of, values) => create(of, "Visit", values);
+const change = (of, key, values) => update(of, "Visit", key, values);
+const server = (where) => there("Visit", where);
 
-try {
+await play(async () => {
   await scenario(3, "a tab killed at every write of a first sync, one by one", async () => {
     const whole = await device();
     await ok(whole);
@@ -216,17 +110,12 @@ try {
     await ok(one);
     const before = await visits(one);
     const key = await make(one, { title: "Through nonsense" });
-    const whole = async (route, length) => {
-      const response = await route.fetch();
-      const body = await response.body();
-      return route.fulfill({ status: 200, headers: response.headers(), body: body.subarray(0, Math.floor(body.length * length)) });
-    };
     for (const nonsense of [
       fulfilled({ status: 200, contentType: "application/json", body: "[]" }),
       fulfilled({ status: 200, contentType: "text/html", body: "<!doctype html><p>Accept the terms of this network" }),
       fulfilled({ status: 204 }),
       fulfilled({ status: 200, contentType: "application/octet-stream", body: "" }),
-      (route) => whole(route, 0.5),
+      cutOff(0.5),
     ]) {
       await answers(one, nonsense);
       const told = await sync(one);
@@ -395,6 +284,58 @@ try {
     await first.context.close();
   });
 
+  for (const stands of ["on its way", "answered"]) {
+    await scenario(27, `the holder of the sync lock is frozen while its push is ${stands}: another tab takes over, and the late one is refused`, async () => {
+      const holder = await device();
+      await ok(holder);
+      const others = [];
+      while (others.length < 4) {
+        const tab = { context: holder.context, page: await holder.context.newPage() };
+        await openApp(tab.page);
+        others.push(tab);
+      }
+      const title = (n) => `Frozen ${stands} ${n}`;
+      const key = await make(holder, { title: title("holder"), minutes: 1 });
+      let go;
+      const thawed = new Promise((resolve) => (go = resolve));
+      const sent = new Promise((resolve) => answers(holder, async (route) => {
+        const response = stands === "answered" && (await route.fetch());
+        resolve();
+        await thawed;
+        return response ? route.fulfill({ response }) : route.continue();
+      }));
+      const late = sync(holder);
+      await sent;
+      const thaw = await freeze(holder);
+      const turnedAway = async (tabs) => (await Promise.all(tabs.map((tab) => sync(tab)))).filter(({ code }) => code === "another_process_syncs");
+      // Everybody goes on writing, also what the frozen one has sent and does not know to be stored, and nobody syncs.
+      await Promise.all(others.map((tab, n) => make(tab, { title: title(n) })));
+      await change(others[0], key, { minutes: 2 });
+      for (let look = 0; look < 3; look += 1) assert.equal((await turnedAway(others)).length, others.length);
+      // Half a minute of looking at a holder that shows no sign of life.
+      for (const tab of others) await later(tab, 31_000);
+      assert.equal((await turnedAway(others)).length, others.length - 1, "one of them takes over");
+      const after = others.map(({ page }) => page.evaluate(async () => {
+        const summary = await window.app.onSync("All").outcome().catch((error) => error);
+        return summary.code ?? "synced";
+      }));
+      const codes = await Promise.all(after);
+      assert.ok(codes.includes("synced"), String(codes));
+      await thaw();
+      go();
+      assert.equal((await late).code, "another_process_syncs", "what comes late is refused");
+      for (const tab of [holder, ...others]) await ok(tab);
+      const wanted = [["holder", 2], [0, null], [1, null], [2, null], [3, null]].map(([n, minutes]) => [title(n), minutes]).sort();
+      const told = (found) => found.map(({ title, minutes }) => [title, minutes]).sort();
+      assert.deepEqual(told(await server({ title: { contains: `Frozen ${stands}` } })), wanted);
+      for (const tab of [holder, ...others]) {
+        assert.deepEqual(told(await visits(tab, { title: { contains: `Frozen ${stands}` } })), wanted);
+        assert.deepEqual([await waiting(tab), await conflicts(tab)], [0, []]);
+      }
+      await holder.context.close();
+    });
+  }
+
   await scenario(28, "no room at every write of an edit and of a sync: stored or refused, and it goes on with room", async () => {
     const one = await device();
     await ok(one);
@@ -523,9 +464,4 @@ try {
     assert.equal((await one.page.evaluate(() => window.app.storage())).atRisk, false);
     await one.context.close();
   });
-  console.log(`${said.length} scenarios`);
-} catch (error) {
-  console.error(error);
-  process.exit(1);
-}
-await browser.close();
+});
