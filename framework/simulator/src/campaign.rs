@@ -1,7 +1,7 @@
 //! Many worlds, on as many threads as there are cores, with what they reached.
 
 use crate::place::MakePlace;
-use crate::plan::{Plan, PlugIns};
+use crate::plan::{Least, Plan, PlugIns};
 use crate::reach::Reach;
 use crate::world::{Failure, Run, run};
 use onsync_core::Result;
@@ -52,7 +52,7 @@ pub struct Findings {
     pub runs: u64,
     /// How many ran twice and did the same.
     pub repeated: u64,
-    /// In how many so much happened as [`Reach::is_full`] wants.
+    /// In how many so much happened as [`Least::WANTED`] wants.
     pub full: u64,
     /// Those in which a promise did not hold, by seed.
     pub failed: Vec<Failed>,
@@ -80,7 +80,7 @@ impl Campaign<'_> {
                 let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
                 findings.runs += 1;
                 findings.repeated += u64::from(twice);
-                findings.full += u64::from(run.reach.is_full());
+                findings.full += u64::from(run.reach.has(Least::WANTED));
                 findings.reach.add(&run.reach);
                 findings.took = start.elapsed();
                 if let Some(failure) = run.failure {
@@ -133,5 +133,6 @@ fn failed(check: &'static str, message: String) -> Run {
         reach: Reach::default(),
         trace: Vec::new(),
         store_steps: (0, 0),
+        steps: Vec::new(),
     }
 }

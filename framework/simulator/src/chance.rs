@@ -44,7 +44,7 @@ enum Kind {
     Clock,
 }
 
-fn weigh<T: Copy>(dice: &mut Dice, weights: &[(u64, T)]) -> Option<T> {
+pub(crate) fn weigh<T: Copy>(dice: &mut Dice, weights: &[(u64, T)]) -> Option<T> {
     let total = weights.iter().map(|(weight, _)| weight).sum();
     let mut left = dice.below(total);
     for (weight, kind) in weights {

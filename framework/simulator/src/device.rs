@@ -1,7 +1,7 @@
 //! A device of a world: its processes, and what its app and its store show.
 
 use crate::device_store::{Process, ProcessRuntime, SimStore};
-use crate::network::Network;
+use crate::network::{Line, Network};
 use crate::plan::{Plan, PlugIns, Way};
 use crate::resolvers::watched;
 use crate::service::Service;
@@ -37,8 +37,8 @@ pub(crate) struct Device {
     pub(crate) upgraded: bool,
     /// Running processes; none where one died or was never started.
     pub(crate) tabs: Vec<Option<Tab>>,
-    /// Until when there is no network.
-    pub(crate) cut_until: Arc<Mutex<Duration>>,
+    /// Its way to the server.
+    pub(crate) line: Arc<Mutex<Line>>,
     /// When its database was copied, in the ledger's time.
     pub(crate) copied: Option<(u64, bool)>,
     starts: u64,
@@ -132,7 +132,7 @@ impl Device {
             number,
             upgraded: false,
             tabs: (0..2).map(|_| None).collect(),
-            cut_until: Arc::default(),
+            line: Arc::default(),
             copied: None,
             starts: 0,
         }
@@ -184,7 +184,7 @@ impl Device {
             lossy: Lossy::new(Arc::new(InProcess::new(launch.service.clone())), runtime),
             shared: shared.clone(),
             dice: Mutex::new(Dice::new(seed ^ 1)),
-            cut_until: self.cut_until.clone(),
+            line: self.line.clone(),
         };
         let mut registries = Registries::new();
         registries.patterns = launch.plug_ins.patterns.clone();
@@ -271,5 +271,5 @@ impl Contents {
 
 /// Has no network until then.
 pub(crate) fn cut(device: &Device, until: Duration) {
-    *guard(&device.cut_until) = until;
+    guard(&device.line).cut_until = until;
 }

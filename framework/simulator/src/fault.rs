@@ -1,6 +1,7 @@
 //! What can go wrong, where, and how often.
 
 use onsync_testkit::fakes::Dice;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,9 +20,9 @@ pub enum Site {
 macro_rules! faults {
     ($($variant:ident $name:literal $site:ident $most:literal $doc:literal)*) => {
         /// One kind of fault.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Fault {
-            $( #[doc = $doc] $variant, )*
+            $( #[doc = $doc] #[serde(rename = $name)] $variant, )*
         }
 
         impl Fault {

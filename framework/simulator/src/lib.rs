@@ -14,6 +14,7 @@ pub mod fault;
 mod foreign;
 mod ledger;
 mod network;
+mod pace;
 pub mod place;
 pub mod plan;
 pub mod planted;
@@ -29,7 +30,7 @@ mod values;
 mod world;
 
 pub use place::{MakePlace, MemoryPlace, Place};
-pub use plan::{Patterns, Plan, PlugIns, Step};
+pub use plan::{Least, Patterns, Plan, PlugIns, Step};
 pub use reach::Reach;
 pub use shared::CrashPoint;
 pub use shrink::shrink;

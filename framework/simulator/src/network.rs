@@ -8,6 +8,7 @@ use onsync_core::transport::{Answer, Exchange, Transport};
 use onsync_core::wire::{AnswerFrame, Health, RequestFrame};
 use onsync_core::{Error, Result, Value, portable_async};
 use onsync_testkit::fakes::{Dice, Fate, Lossy};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,8 +19,17 @@ pub(crate) struct Network {
     pub(crate) lossy: Lossy,
     pub(crate) shared: Arc<Shared>,
     pub(crate) dice: Mutex<Dice>,
-    /// Until when there is no way to the server; over all processes of the device.
-    pub(crate) cut_until: Arc<Mutex<Duration>>,
+    /// Over all processes of the device.
+    pub(crate) line: Arc<Mutex<Line>>,
+}
+
+/// What becomes of a device's requests, whatever chance does to them.
+#[derive(Default)]
+pub(crate) struct Line {
+    /// Until when there is no way to the server.
+    pub(crate) cut_until: Duration,
+    /// What the next requests meet, in order.
+    pub(crate) lost: VecDeque<Fault>,
 }
 
 fn phase(exchange: &Exchange) -> Phase {
@@ -133,7 +143,7 @@ impl Transport for Network {
             shared: self.shared.clone(),
             heard: false,
         };
-        let is_cut = *guard(&self.cut_until) > self.shared.runtime.elapsed();
+        let is_cut = guard(&self.line).cut_until > self.shared.runtime.elapsed();
         if is_cut && !self.shared.mischief.is_healed() {
             self.shared.struck(Fault::Offline, phase, &self.name);
             return Err(Error::offline(
@@ -144,7 +154,10 @@ impl Transport for Network {
         self.travel().await;
         let fate = {
             let mut dice = guard(&self.dice);
-            let fault = self.shared.mischief.draw(&mut dice, &Self::faults());
+            let fault = match guard(&self.line).lost.pop_front() {
+                Some(planned) if !self.shared.mischief.is_healed() => Some(planned),
+                _ => self.shared.mischief.draw(&mut dice, &Self::faults()),
+            };
             if let Some(fault) = fault {
                 self.shared.struck(fault, phase, &self.name);
             }

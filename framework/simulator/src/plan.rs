@@ -4,9 +4,9 @@ use crate::chance::{Kinds, number, resolvers, schema};
 use crate::fault::{Fault, Rates};
 use crate::shared::CrashPoint;
 use onsync_core::conflict::ConflictResolver;
-use onsync_core::pattern::SyncPattern;
+use onsync_core::pattern::{Direction, SyncPattern};
 use onsync_core::registry::Registry;
-use onsync_core::schema::{OnPendingConflicts, Schema};
+use onsync_core::schema::{EntitySchema, OnPendingConflicts, Schema};
 use onsync_core::{Error, Result};
 use onsync_testkit::fakes::Dice;
 use serde::{Deserialize, Serialize};
@@ -120,6 +120,13 @@ pub enum Step {
     },
     /// The server's process is killed.
     KillServer,
+    /// The next request of a device, by any of its processes, meets this.
+    Lose {
+        /// this one
+        device: usize,
+        /// a fault of the network
+        how: Fault,
+    },
     /// A device has no network for a while.
     Partition {
         /// this one
@@ -187,6 +194,7 @@ impl Step {
             Self::Pause { .. } => "pause",
             Self::Kill { .. } => "kill",
             Self::KillServer => "kill server",
+            Self::Lose { .. } => "lose a message",
             Self::Partition { .. } => "partition",
             Self::Foreign { .. } => "foreign write",
             Self::BackUp => "back up server",
@@ -208,6 +216,7 @@ impl Step {
             | Self::Sync { device, .. }
             | Self::Resolve { device, .. }
             | Self::Kill { device, .. }
+            | Self::Lose { device, .. }
             | Self::Partition { device, .. }
             | Self::Upgrade { device }
             | Self::Copy { device }
@@ -216,6 +225,31 @@ impl Step {
             | Self::LosePower { device } => Some(*device),
             _ => None,
         }
+    }
+}
+
+/// How much happens in a world at least.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Least {
+    /// Writes of apps that are accepted.
+    pub writes: u64,
+    /// Processes that die.
+    pub crashes: u64,
+    /// Requests whose answer is not heard to its end.
+    pub lost: u64,
+}
+
+impl Least {
+    /// What every world by chance has.
+    pub const WANTED: Self = Self {
+        writes: 40,
+        crashes: 3,
+        lost: 40,
+    };
+
+    /// Whether nothing in particular is wanted.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -251,6 +285,9 @@ pub struct Plan {
     /// Where processes die, in a sweep.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub crashes: Vec<CrashPoint>,
+    /// How much happens at least: steps are added where the others do not bring it.
+    #[serde(default, skip_serializing_if = "Least::is_nothing")]
+    pub least: Least,
 }
 
 impl Plan {
@@ -261,11 +298,26 @@ impl Plan {
     pub fn new(seed: u64, patterns: &Patterns) -> Result<Self> {
         let mut dice = Dice::new(seed);
         let (schema, late) = schema(&mut dice, patterns)?;
-        let resolvers = resolvers(&mut Dice::new(seed ^ 0x7e50), &schema);
-        Ok(Self {
-            resolvers,
-            ..Self::over(seed, schema, late, &mut dice)
-        })
+        let mut plan = Self::over(seed, schema, late, &mut dice);
+        plan.resolvers = resolvers(&mut Dice::new(seed ^ 0x7e50), &plan.schema);
+        plan.least = Least::WANTED;
+        let writes = |entity: &EntitySchema| {
+            let pattern = patterns.get(&entity.pattern);
+            pattern.is_ok_and(|pattern| pattern.direction() != Direction::ReadOnly)
+        };
+        if !plan.schema.entities.iter().any(writes) {
+            plan.least.writes = 0;
+        }
+        Ok(plan)
+    }
+
+    /// The plan that has only the steps of a run of it, those too that were added.
+    pub fn with_steps(&self, steps: Vec<Step>) -> Self {
+        Self {
+            steps,
+            least: Least::default(),
+            ..self.clone()
+        }
     }
 
     /// The plan of a seed over a given schema, with these resolvers by entity.
@@ -277,10 +329,10 @@ impl Plan {
     }
 
     fn over(seed: u64, schema: Schema, late: BTreeMap<String, String>, dice: &mut Dice) -> Self {
-        let devices = number(2 + dice.below(4));
+        let devices = number(2 + dice.below(4).min(dice.below(4)));
         let rates = Rates::swarm(dice);
         let kinds = Kinds::swarm(dice, devices, !late.is_empty());
-        let steps = (0..90 + dice.below(60)).map(|_| kinds.step(dice)).collect();
+        let steps = (0..60 + dice.below(60)).map(|_| kinds.step(dice)).collect();
         let mut plan = Self {
             seed,
             schema,
@@ -295,6 +347,7 @@ impl Plan {
             jitter: dice.chance(800),
             unaided: false,
             crashes: Vec::new(),
+            least: Least::default(),
         };
         plan.set_rates(&rates);
         plan
@@ -318,6 +371,7 @@ impl Plan {
         let rates: Vec<(Fault, u64)> = lost.iter().map(|fault| (*fault, dice.below(2_500))).collect();
         plan.set_rates(&Rates::only(&rates));
         plan.unaided = true;
+        plan.least = Least::default();
         plan.steps.retain(|step| {
             matches!(
                 step,

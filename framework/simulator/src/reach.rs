@@ -1,6 +1,7 @@
 //! What a campaign has reached: how often each fault struck in each phase, and how much was done.
 
 use crate::fault::{Cell, cells};
+use crate::plan::Least;
 use std::collections::BTreeMap;
 
 /// Counts over one run or many.
@@ -28,9 +29,9 @@ impl Reach {
         *self.cells.entry(cell).or_default() += 1;
     }
 
-    /// Whether so much happened as a world is to have: 40 writes of apps, 3 crashes, 40 lost messages.
-    pub fn is_full(&self) -> bool {
-        self.writes >= 40 && self.crashes >= 3 && self.lost >= 40
+    /// Whether so much happened.
+    pub fn has(&self, least: Least) -> bool {
+        self.writes >= least.writes && self.crashes >= least.crashes && self.lost >= least.lost
     }
 
     /// Adds what another run reached.

@@ -3,7 +3,7 @@
 use crate::campaign::{Campaign, Findings};
 use crate::chance::number;
 use crate::place::MakePlace;
-use crate::plan::{Deal, Patterns, Plan, PlugIns, Step, Way};
+use crate::plan::{Deal, Least, Patterns, Plan, PlugIns, Step, Way};
 use crate::shared::CrashPoint;
 use crate::world::{Failure, run};
 use onsync_core::Result;
@@ -76,6 +76,7 @@ pub fn scenario(schema: Schema, late: BTreeMap<String, String>) -> Plan {
         jitter: false,
         unaided: false,
         crashes: Vec::new(),
+        least: Least::default(),
     }
 }
 

@@ -5,11 +5,12 @@ use crate::edits::Editor;
 use crate::fault::Mischief;
 use crate::foreign::Foreign;
 use crate::ledger::Marked;
+use crate::pace::Pace;
 use crate::place::{MakePlace, Place};
 use crate::plan::{Plan, PlugIns, Step, Way};
 use crate::reach::Reach;
 use crate::service::Service;
-use crate::shared::Shared;
+use crate::shared::{Shared, guard};
 use crate::trace::said;
 use crate::values::Facts;
 use futures_util::future::{Either, select};
@@ -50,6 +51,8 @@ pub struct Run {
     pub trace: Vec<String>,
     /// Steps of the stores: the devices', the server's.
     pub store_steps: (u64, u64),
+    /// The steps that were carried out: the plan's, and those that were added to have as much as it wants.
+    pub steps: Vec<Step>,
 }
 
 /// Runs a plan.
@@ -63,10 +66,12 @@ pub fn run(plan: &Plan, plug_ins: &PlugIns, make: &MakePlace, traced: bool) -> R
         plan.jitter,
         traced,
     ));
+    let mut steps = Vec::new();
     let work = AssertUnwindSafe(|| {
         let mut world = World::new(plan, plug_ins, make, shared.clone())?;
         let ended = world.all();
         world.end();
+        steps = world.pace.take();
         ended
     });
     let failure = match std::panic::catch_unwind(work) {
@@ -84,6 +89,7 @@ pub fn run(plan: &Plan, plug_ins: &PlugIns, make: &MakePlace, traced: bool) -> R
         reach,
         trace: shared.trace.take(),
         store_steps,
+        steps,
     }
 }
 
@@ -105,6 +111,7 @@ pub(crate) struct World<'a> {
     pub(crate) facts: Arc<BTreeMap<String, Facts>>,
     versions: [Arc<Version>; 2],
     pub(crate) dice: Dice,
+    pub(crate) pace: Pace,
     pub(crate) backup: Option<Marked>,
     /// The syncs that were asked for, where nobody asks again.
     pub(crate) asked: Vec<SyncHandle>,
@@ -150,6 +157,7 @@ impl<'a> World<'a> {
             facts: Arc::new(facts.collect()),
             versions: Version::both(plan).map_err(|error| broken("set-up", error.to_string()))?,
             dice: Dice::new(plan.seed ^ 0xd1ce),
+            pace: Pace::new(plan.seed),
             backup: None,
             asked: Vec::new(),
         })
@@ -183,20 +191,28 @@ impl<'a> World<'a> {
     fn all(&mut self) -> Result<(), Failure> {
         self.wait("the server's start", self.service.server())?
             .map_err(|error| broken("set-up", error.to_string()))?;
-        for step in &self.plan.steps {
-            self.shared.trace.say(|| format!("step {step:?}"));
-            *self.shared.reach().steps.entry(step.name()).or_default() += 1;
-            self.step(step)?;
-            for device in &mut self.devices {
-                device.bury();
-            }
-            self.watch()?;
+        let plan = self.plan;
+        for (done, step) in (1..).zip(&plan.steps) {
+            self.carry_out(step)?;
+            self.keep_up(done)?;
         }
         if self.plan.unaided {
             return self.come_back();
         }
         self.heal()?;
         self.settle()
+    }
+
+    /// One step, the plan's or an added one.
+    pub(crate) fn carry_out(&mut self, step: &Step) -> Result<(), Failure> {
+        self.shared.trace.say(|| format!("step {step:?}"));
+        *self.shared.reach().steps.entry(step.name()).or_default() += 1;
+        self.pace.note(step);
+        self.step(step)?;
+        for device in &mut self.devices {
+            device.bury();
+        }
+        self.watch()
     }
 
     /// Everybody leaves, so that nothing of this world stays behind in memory.
@@ -241,6 +257,10 @@ impl<'a> World<'a> {
             }
             Step::KillServer => {
                 self.shared.server_dies();
+                Ok(())
+            }
+            Step::Lose { device, how } => {
+                self.on(device, |device| guard(&device.line).lost.push_back(how));
                 Ok(())
             }
             Step::Partition { device, seconds } => {

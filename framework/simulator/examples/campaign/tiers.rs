@@ -140,8 +140,8 @@ fn report(what: &str, findings: &Findings, threads: usize) -> bool {
         over(reach.lost, seconds),
     );
     println!(
-        "{} worlds have 40 writes, 3 crashes and 40 lost requests or more; {} ran twice and did the same",
-        findings.full, findings.repeated
+        "{} of {} have 40 writes, 3 crashes and 40 lost requests or more; {} ran twice and did the same",
+        findings.full, findings.runs, findings.repeated
     );
     let mut by_check = BTreeMap::<&str, Vec<&Failed>>::new();
     for failed in &findings.failed {
