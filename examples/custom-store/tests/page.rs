@@ -22,6 +22,7 @@ fn the_store_is_run_as_its_page_says() {
         "no mistakes found",
         "1 record received",
         "store notebook.snapshot",
+        "tried the store `snapshot`, in files of a temporary folder",
     ] {
         let found = rest.split_once(expected);
         assert!(found.is_some(), "{expected} in\n{rest}\nof\n{said}");

@@ -238,14 +238,15 @@ fn span(text: &str) -> Result<std::time::Duration, String> {
 const TORTURE_EXAMPLES: &str = "\
 Each world is a server, two to five devices, people who write and processes that die; requests are lost, doubled, delayed \
 and cut off; stores are full, busy or killed before and after each write. Your patterns and conflict resolvers are the real \
-ones. Everything is in memory, and time is virtual: neither your store nor your server is touched. A world follows from its \
-number, so the same seed fails again.
+ones; with --store, so is your store, in files of a temporary folder. Everything else is in memory, and time is virtual: \
+neither your own data nor your server is touched. A world follows from its number, so the same seed fails again.
 
 It ends with 1 if a promise broke.
 
 Examples:
   onsync torture                                 a minute over onsync.toml
   onsync torture --time 10m --from 1000000       other worlds, and more of them
+  onsync torture --store                         with the configured store in place of one in memory
   onsync torture --seed 4711                     one world, told line by line";
 
 /// Try to break the promises on this configuration and these plug-ins, in simulated worlds
@@ -261,6 +262,9 @@ pub(crate) struct Torture {
     /// The first seed
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub(crate) from: u64,
+    /// Devices keep their records in the configured store, in files of a temporary folder, and each runs one process
+    #[arg(long)]
+    pub(crate) store: bool,
     /// Only the world of this seed, and tell what happens in it
     #[arg(long, value_name = "SEED", conflicts_with_all = ["time", "from", "worlds"])]
     pub(crate) seed: Option<u64>,

@@ -1,18 +1,22 @@
 //! `onsync torture`: simulated worlds over the user's own configuration and plug-ins, until a promise breaks or the time is over.
 
+mod files;
+
 use crate::arguments::{CONFIG, Torture};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::open;
 use crate::screen::{Screen, counted, number};
+use files::{Files, Maker, one_process_a_device};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use onsync::Config;
 use onsync::Registries;
+use onsync::config::StoreSettings;
 use onsync::core::pattern::Direction;
 use onsync::core::resolvers::MANUAL;
 use onsync::core::schema::Schema;
 use onsync_core::Error;
 use onsync_simulator::campaign::{Campaign, Failed, Findings};
-use onsync_simulator::{MemoryPlace, Plan, PlugIns, Run, run as run_world, shrink};
+use onsync_simulator::{MakePlace, MemoryPlace, Plan, PlugIns, Run, run as run_world, shrink};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -59,7 +63,16 @@ pub(crate) fn run(screen: Screen, registries: &Registries, path: &Path, flags: &
     open::names_are_known(&config, registries)?;
     registries.check_resolvers(&config).map_err(Failure::usage)?;
     let resolvers = resolvers(&config);
-    let store = config.store.kind.clone();
+    let kind = &config.store.kind;
+    let store = match flags.store {
+        true => Some(
+            config
+                .look_up(&registries.stores, kind, &["store", "kind"])?
+                .clone(),
+        ),
+        false => None,
+    };
+    let settings = config.store.clone();
     let plug_ins = PlugIns {
         patterns: registries.patterns.clone(),
         resolvers: registries.resolvers.clone(),
@@ -80,6 +93,7 @@ pub(crate) fn run(screen: Screen, registries: &Registries, path: &Path, flags: &
         schema,
         resolvers,
         store,
+        settings,
         flags,
     };
     match flags.seed {
@@ -95,8 +109,10 @@ struct Torturer<'a> {
     schema: Schema,
     /// The resolver of each entity that names one.
     resolvers: BTreeMap<String, String>,
-    /// The kind of store that the configuration names.
-    store: String,
+    /// Makes the configured store, where worlds have it.
+    store: Option<Maker>,
+    /// What the configuration says of it.
+    settings: StoreSettings,
     flags: &'a Torture,
 }
 
@@ -132,11 +148,26 @@ impl Torturer<'_> {
     }
 
     fn plan(&self, seed: u64) -> Plan {
-        Plan::with_schema(seed, self.schema.clone(), self.resolvers.clone())
+        let plan = Plan::with_schema(seed, self.schema.clone(), self.resolvers.clone());
+        match self.store {
+            Some(_) => one_process_a_device(plan),
+            None => plan,
+        }
+    }
+
+    /// Where the databases of worlds are.
+    fn place(&self) -> Box<MakePlace> {
+        match self.store.clone() {
+            Some(maker) => {
+                let settings = self.settings.clone();
+                Box::new(move |seed, _| Files::make(seed, &maker, &settings))
+            }
+            None => Box::new(MemoryPlace::make),
+        }
     }
 
     fn world(&self, plan: &Plan) -> Run {
-        run_world(plan, &self.plug_ins, &MemoryPlace::make, true)
+        run_world(plan, &self.plug_ins, &*self.place(), true)
     }
 
     /// One world, told.
@@ -184,6 +215,13 @@ impl Torturer<'_> {
                     counted(*asked, "conflict", "conflicts")
                 ));
             }
+            if self.store.is_some() {
+                self.screen.line(format!(
+                    "  {} the store `{}`, in files of a temporary folder",
+                    self.screen.green("tried"),
+                    self.settings.kind
+                ));
+            }
             for not_tried in &self.not_tried(&findings) {
                 self.screen
                     .line(format!("  {} {not_tried}", self.screen.yellow("not tried")));
@@ -201,32 +239,39 @@ impl Torturer<'_> {
         Ok(Exit::Failed)
     }
 
-    /// What of the configuration had no part in the worlds, in words: the stores and the network of worlds are the simulator's, and a
-    /// resolver has nothing to do where no changes meet.
+    /// What of the configuration had no part in the worlds, in words: the network of worlds is the simulator's, as their stores are
+    /// unless asked otherwise, and a resolver has nothing to do where no changes meet.
     fn not_tried(&self, findings: &Findings) -> Vec<String> {
         let asked = |name: &String| findings.reach.resolvers.contains_key(name.as_str());
         let resolvers = self.resolvers.iter().filter(|(_, name)| !asked(name));
         let resolvers = resolvers.map(|(entity, name)| {
             format!("the resolver `{name}` of `{entity}`: no conflict arose; more `--time` gives more worlds")
         });
-        let store = (self.store != SQLITE).then(|| format!("the store `{}`", self.store));
+        let kind = &self.settings.kind;
+        let store = (self.store.is_none() && kind != SQLITE)
+            .then(|| format!("the store `{kind}`; `--store` tries it"));
         resolvers.chain(store).collect()
     }
 
     /// The command that runs the world of a seed again.
     fn again(&self, seed: u64) -> String {
+        let store = if self.store.is_some() { " --store" } else { "" };
         match self.path == Path::new(CONFIG) {
-            true => format!("onsync torture --seed {seed}"),
-            false => format!("onsync --config {} torture --seed {seed}", self.path.display()),
+            true => format!("onsync torture{store} --seed {seed}"),
+            false => format!(
+                "onsync --config {} torture{store} --seed {seed}",
+                self.path.display()
+            ),
         }
     }
 
     fn campaign(&self) -> Findings {
         let time = self.flags.time;
         let plan = |seed| Ok(self.plan(seed));
+        let place = self.place();
         let campaign = Campaign {
             plug_ins: &self.plug_ins,
-            make: &MemoryPlace::make,
+            make: &*place,
             plan: &plan,
             seeds: self.flags.from
                 ..self
@@ -235,7 +280,8 @@ impl Torturer<'_> {
                     .saturating_add(self.flags.worlds.unwrap_or(u64::MAX)),
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             time: Some(time),
-            repeats: true,
+            // A store of one's own may make keys by chance of its own.
+            repeats: self.store.is_none(),
             keep_going: false,
         };
         let bar = self.bar(time);
@@ -293,13 +339,7 @@ impl Torturer<'_> {
         ));
         self.screen.line("looking for the shortest way there …");
         let plan = self.plan(failed.seed);
-        shrink(
-            &plan,
-            failed.failure.check,
-            &self.plug_ins,
-            &MemoryPlace::make,
-            CUTS,
-        )
+        shrink(&plan, failed.failure.check, &self.plug_ins, &*self.place(), CUTS)
     }
 
     fn tell(&self, run: &Run) {

@@ -100,6 +100,27 @@ fn resolvers_decide_in_the_worlds_and_what_has_no_part_in_them_is_said() {
 }
 
 #[test]
+fn the_configured_store_is_tried_where_that_is_asked_for() {
+    let place = Place::new();
+    place.write("onsync.toml", TABLES);
+    let flags = ["torture", "--store", "--worlds", "3", "--time", "1h"];
+    let held = place.onsync(&flags).expect(0);
+    held.says("held nothing took effect twice")
+        .says("tried the store `sqlite`, in files of a temporary folder");
+    let names = std::fs::read_dir(place.folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        ["onsync.toml"],
+        "the data of the app are left alone"
+    );
+
+    place.write("onsync.toml", &format!("{TABLES}[store]\nkind = \"sqlit\"\n"));
+    place.onsync(&flags).expect(2).complains("did you mean `sqlite`?");
+}
+
+#[test]
 fn what_was_not_tried_does_not_hold() {
     let place = Place::new();
     place.write("onsync.toml", TABLES);
