@@ -65,6 +65,8 @@ export interface NetworkStatus {
   online: boolean;
   kind: "ethernet" | "wifi" | "cellular" | "unknown";
   metered: boolean | null;
+  /** Why the app is offline, where known. `"captive_portal"`: something else answers in the server's place. */
+  reason: "no_network" | "server_unreachable" | "captive_portal" | null;
 }
 
 export interface Status {

@@ -3,7 +3,9 @@
 //   node e2e.mjs <address> <folder for screenshots>
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const [address, shots] = process.argv.slice(2);
@@ -15,7 +17,8 @@ function path() {
   return wanted.includes("/") ? wanted : execFileSync("which", [wanted], { encoding: "utf8" }).trim();
 }
 
-const browser = await chromium.launch({ executablePath: path(), args: ["--no-sandbox", "--disable-gpu"] });
+const ARGUMENTS = ["--no-sandbox", "--disable-gpu"];
+const browser = await chromium.launch({ executablePath: path(), args: ARGUMENTS });
 const WAIT = { timeout: 30_000 };
 
 /** A person with a device of their own. */
@@ -91,8 +94,46 @@ async function step(what, work) {
   console.log(`ok ${what} (${Math.round(performance.now() - began)} ms)`);
 }
 
+/** Controls that a screen reader could not name. */
+const nameless = ({ page }) => page.evaluate(() => [...document.querySelectorAll("button, input, select, textarea, dialog, section, progress")]
+  .filter((one) => !(one.ariaLabel || one.textContent.trim() || one.labels?.length || one.hasAttribute("aria-labelledby")))
+  .map((one) => one.outerHTML));
+
+/** The same in the dark. */
+async function dark(device, name) {
+  await device.page.emulateMedia({ colorScheme: "dark" });
+  await shoot(device, name);
+  await device.page.emulateMedia({ colorScheme: null });
+}
+
 let ada, ben;
 try {
+  await step("the first sync says what it does, and the browser finds the app installable", async () => {
+    const profile = mkdtempSync(join(tmpdir(), "onsync-pwa-"));
+    const context = await chromium.launchPersistentContext(profile, { executablePath: path(), args: ARGUMENTS, viewport: { width: 390, height: 844 } });
+    const device = { name: "Eve", context, page: await context.newPage() };
+    let go;
+    const held = new Promise((resolve) => (go = resolve));
+    await device.page.route("**/v1/sync", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await device.page.goto(address);
+    await device.page.waitForSelector("#first:not([hidden])", WAIT);
+    await shoot(device, "0-first-sync-phone");
+    go();
+    await until(device, "the first sync", () => window.app.status().upToDateAsOf !== null);
+    await device.page.waitForSelector("#first", { state: "hidden", ...WAIT });
+    await device.page.evaluate(() => navigator.serviceWorker.ready);
+    const session = await context.newCDPSession(device.page);
+    const { installabilityErrors } = await session.send("Page.getInstallabilityErrors");
+    assert.deepEqual(installabilityErrors, []);
+    const { errors, url } = await session.send("Page.getAppManifest");
+    assert.deepEqual([errors, url], [[], `${address}/manifest.webmanifest`]);
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  });
+
   await step("two people open the app and have everything", async () => {
     [ada, ben] = [await person("Ada", { width: 1280, height: 800 }), await person("Ben", { width: 390, height: 844 })];
     for (const device of [ada, ben]) {
@@ -102,6 +143,8 @@ try {
     }
     await shoot(ada, "1-list");
     await shoot(ben, "1-list-phone");
+    await dark(ben, "1-list-phone-dark");
+    for (const device of [ada, ben]) assert.deepEqual(await nameless(device), [], device.name);
   });
 
   await step("Ada makes a visit, and Ben sees it", async () => {
@@ -154,14 +197,25 @@ try {
     await row.locator("label", { hasText: "done" }).waitFor(WAIT);
     await row.locator("label", { hasText: "under way" }).waitFor(WAIT);
     await shoot(ada, "3-conflict");
+    await dark(ada, "3-conflict-dark");
+    await ada.page.setViewportSize({ width: 390, height: 844 });
+    await shoot(ada, "3-conflict-phone");
+    await ada.page.setViewportSize({ width: 1280, height: 800 });
+    assert.deepEqual(await nameless(ada), []);
   });
 
-  await step("Ada chooses line by line, and both have the result", async () => {
+  await step("Ada chooses line by line with the keyboard, and both have the result", async () => {
+    const { keyboard } = ada.page;
+    // Later, and again.
+    await keyboard.press("Escape");
+    await ada.page.waitForFunction(() => document.activeElement?.id === "compare", null, WAIT);
+    await keyboard.press("Enter");
     for (const [label, side] of [["Minutes", "theirs"], ["Notes", "mine"], ["Status", "mine"]]) {
-      const choice = ada.page.locator("#conflict-rows tr", { hasText: label }).locator(`input[value=${side}]`);
-      if (await choice.count()) await choice.check();
+      await ada.page.locator("#conflict-rows tr", { hasText: label }).locator(`input[value=${side}]`).focus();
+      await keyboard.press("Space");
     }
-    await ada.page.locator("#merge").click();
+    await ada.page.locator("#merge").focus();
+    await keyboard.press("Enter");
     await until(ada, "the conflict is gone", async () => (await window.app.conflicts()).length === 0);
     await sent(ada);
     await sync(ben);
@@ -169,6 +223,23 @@ try {
       const [visit] = await visits(device, { title: "Inspect the roof" });
       assert.deepEqual([visit.status, visit.minutes, visit.notes], ["done", 90, "Two tiles replaced."], device.name);
     }
+  });
+
+  await step("a visit that is open follows what others change, and saving it writes only what was typed", async () => {
+    const field = (name) => ben.page.locator(`#form [name="${name}"]`);
+    await ben.page.waitForFunction(() => document.querySelector("#form").elements.minutes.value === "90", null, WAIT);
+    await field("notes").fill("The ladder stays there.");
+    await edit(ada, "Inspect the roof", { minutes: "60" });
+    await sent(ada);
+    await sync(ben);
+    await ben.page.waitForFunction(() => document.querySelector("#form").elements.minutes.value === "60", null, WAIT);
+    assert.equal(await field("notes").inputValue(), "The ladder stays there.");
+    await ben.page.locator('#form button[type="submit"]').click();
+    await until(ben, "it is saved", async () => (await window.app.waiting()).length > 0 || (await window.app.query({ entity: "Visit", where: { notes: "The ladder stays there." } })).length > 0);
+    await sent(ben);
+    await sync(ada);
+    const [visit] = await visits(ada, { title: "Inspect the roof" });
+    assert.deepEqual([visit.minutes, visit.notes], [60, "The ladder stays there."]);
   });
 
   await step("a tab killed during a sync loses nothing and sends nothing twice", async () => {

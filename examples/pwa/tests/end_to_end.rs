@@ -57,7 +57,7 @@ fn trim_titles(database: &Path) {
 fn slow_two_people_work_while_the_network_comes_and_goes() {
     let name = "slow_two_people_work_while_the_network_comes_and_goes";
     if let Some(said) = play(name, "e2e.mjs", &[], |_| {}) {
-        assert!(said.contains("10 steps"), "{said}");
+        assert!(said.contains("12 steps"), "{said}");
     }
 }
 

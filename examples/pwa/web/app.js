@@ -42,6 +42,7 @@ function watch() {
 async function onVisits() {
   await readStates();
   draw();
+  await follow();
 }
 
 /** Where each changed record stands; the others are clean. */
@@ -54,7 +55,7 @@ async function readStates() {
 
 function draw() {
   const visits = live?.snapshot() ?? [];
-  drawList(visits, { chosen, state: (visit) => states.get(name("Visit", visit.id)) }, choose);
+  drawList(visits, { chosen, state: (visit) => states.get(name("Visit", visit.id)) }, select);
   $("more").hidden = visits.length < limit;
   const failed = live?.error();
   $("failure").hidden = !failed;
@@ -65,6 +66,21 @@ function draw() {
     $("conflict-note").hidden = !conflicts.some((conflict) => conflict.key === chosen);
   }
 }
+
+/** The visit that is open, as it is now; gone where somebody deleted it. */
+async function follow() {
+  const key = chosen;
+  if (!key || key === "new") return;
+  const visit = await app.get("Visit", key);
+  const customer = visit && (await customerNamed(visit.customer_id));
+  if (key !== chosen) return;
+  if (visit) return drawForm.follow(visit, customer);
+  if (conflicts.some((conflict) => conflict.key === key)) return;
+  toast("This visit was deleted.");
+  close();
+}
+
+const customerNamed = async (id) => (id == null ? null : app.get("Customer", id));
 
 let counted = "";
 async function onStatus(status) {
@@ -80,13 +96,20 @@ async function onStatus(status) {
   }
 }
 
+/** Whether the person gives up what was typed and not saved, if anything was. */
+const mayLeave = () => !chosen || !Object.keys(formValues($("form"))).length || confirm("Leave this visit without saving?");
+
+/** Shows a visit that was chosen in the list. */
+async function select(key) {
+  if (key !== chosen && mayLeave()) await choose(key);
+}
+
 /** Shows a visit; "new" for one that is not made yet. */
 async function choose(key) {
   chosen = key;
   const visit = key === "new" ? { status: "planned", minutes: 60 } : key && (await app.get("Visit", key));
   if (!visit) return close();
-  const customer = visit.customer_id == null ? null : await app.get("Customer", visit.customer_id);
-  drawForm(visit, customer, key === "new");
+  drawForm(visit, await customerNamed(visit.customer_id), key === "new");
   document.body.classList.add("open");
   draw();
 }
@@ -104,24 +127,24 @@ function close() {
 async function customerOf(text) {
   if (!text) return null;
   const found = await app.query({ entity: "Customer", where: { name: text }, limit: 1 });
-  if (!found.length) throw new Error(`There is no customer “${text}”. Choose one of the list.`);
+  if (!found.length) throw Object.assign(new Error(`There is no customer “${text}”. Choose one of the list.`), { field: "customer" });
   return found[0].id;
 }
 
 async function save(event) {
   event.preventDefault();
-  $("form-error").textContent = "";
+  drawForm.error("");
   try {
-    const values = formValues($("form"));
-    if (!values.title) throw new Error("A visit needs a title.");
-    const { customer, ...rest } = values;
-    rest.customer_id = await customerOf(customer);
-    if (chosen === "new") chosen = await app.create("Visit", rest);
-    else await app.update("Visit", chosen, rest);
+    const { customer, ...values } = formValues($("form"));
+    if (!$("form").elements.title.value.trim()) throw Object.assign(new Error("A visit needs a title."), { field: "title" });
+    if (customer !== undefined) values.customer_id = await customerOf(customer);
+    // Only what the person changed: what others changed meanwhile stays theirs.
+    if (chosen === "new") chosen = await app.create("Visit", { status: "planned", minutes: 60, ...values });
+    else if (Object.keys(values).length) await app.update("Visit", chosen, values);
     toast("Saved on this device.");
     await choose(chosen);
   } catch (error) {
-    $("form-error").textContent = error.message;
+    drawForm.error(error.message, error.field);
   }
 }
 
@@ -132,10 +155,12 @@ async function remove() {
   close();
 }
 
-function compare() {
+async function compare() {
   const conflict = conflicts.find((one) => one.key === chosen);
   if (!conflict) return;
-  drawConflict(conflict, async (resolution) => {
+  const ids = [conflict.base, conflict.mine, conflict.theirs].map((side) => side?.customer_id).filter((id) => id != null);
+  const customers = new Map(await Promise.all(ids.map(async (id) => [id, (await customerNamed(id))?.name])));
+  drawConflict(conflict, (id) => customers.get(id) ?? `customer ${id}`, async (resolution) => {
     await app.resolveConflict("Visit", conflict.key, resolution);
     $("conflict").close();
     toast("Decided.");
@@ -152,8 +177,8 @@ $("search").addEventListener("input", () => {
 });
 $("filter").addEventListener("change", () => { limit = PAGE; watch(); });
 $("more").addEventListener("click", () => { limit += PAGE; watch(); });
-$("new").addEventListener("click", () => choose("new"));
-$("back").addEventListener("click", close);
+$("new").addEventListener("click", () => select("new"));
+$("back").addEventListener("click", () => mayLeave() && close());
 $("form").addEventListener("submit", save);
 $("delete").addEventListener("click", remove);
 $("compare").addEventListener("click", compare);

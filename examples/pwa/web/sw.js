@@ -1,8 +1,8 @@
 // Keeps every file of the app, so that it opens without a network. Another version is another cache.
 const CACHE = "field-service-VERSION";
 const FILES = [
-  "/", "/app.js", "/view.js", "/style.css", "/config.json", "/manifest.webmanifest", "/icon.svg", "/icon-maskable.svg",
-  "/onsync/onsync.js", "/onsync/onsync_bg.wasm",
+  "/", "/app.js", "/view.js", "/style.css", "/config.json", "/manifest.webmanifest", "/icon.svg",
+  "/icon-maskable.svg", "/icon-192.png", "/icon-512.png", "/onsync/onsync.js", "/onsync/onsync_bg.wasm",
 ];
 
 self.addEventListener("install", (event) => {
