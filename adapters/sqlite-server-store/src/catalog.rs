@@ -91,6 +91,8 @@ pub(crate) struct Table {
     pub(crate) references: Vec<Reference>,
     /// the column that is the row id
     pub(crate) row_id: Option<String>,
+    /// whether the database never gives a row id a second time
+    pub(crate) autoincrement: bool,
     pub(crate) without_row_id: bool,
 }
 
@@ -185,13 +187,15 @@ fn describe(connection: &Connection, name: String) -> Result<Table> {
             })
         },
     )?;
+    let mut autoincrement = false;
     for column in &mut columns {
-        let (_, collation, ..) = connection
+        let (_, collation, _, _, issued_once) = connection
             .column_metadata(None, name.as_str(), column.name.as_str())
             .doing("reading a column's collation")?;
         if let Some(collation) = collation {
             column.collation = collation.to_string_lossy().into_owned();
         }
+        autoincrement |= issued_once;
     }
     let (uniques, expression_indexes, primary_index) = read_uniques(connection, &name)?;
     let primary: Vec<&Column> = columns.iter().filter(|column| column.primary > 0).collect();
@@ -208,6 +212,7 @@ fn describe(connection: &Connection, name: String) -> Result<Table> {
         uniques,
         expression_indexes,
         row_id,
+        autoincrement,
         without_row_id,
     })
 }

@@ -166,6 +166,8 @@ pub(crate) struct EntityPlan {
     pub(crate) changes: String,
     /// for each key attribute, its column in the change table
     pub(crate) change_keys: Vec<String>,
+    /// the key of a new row as SQL, where the database would give that of a deleted one again
+    pub(crate) next_key: Option<String>,
 }
 
 impl EntityPlan {

@@ -30,6 +30,8 @@ pub(crate) struct TrackedTable {
     pub(crate) entities: Vec<String>,
     /// whether every entity reads it in the table's own order
     pub(crate) native_order: bool,
+    /// whether an entity leaves its keys to the database
+    pub(crate) issues_keys: bool,
 }
 
 /// Looks at every entity that travels.
@@ -81,7 +83,11 @@ fn look_at(connection: &Connection, entity: &EntitySchema, survey: &mut Survey) 
         native_order,
         &mut survey.warnings,
     )?;
+    let next_key = (entity.ids == Ids::Server)
+        .then(|| tracking.next_row_id())
+        .flatten();
     let plan = EntityPlan {
+        next_key,
         plain: is_plain(connection, &tracking.table)?,
         name: entity.name.clone(),
         table: tracking.table.name.clone(),
@@ -138,6 +144,7 @@ fn track(survey: &mut Survey, entity: &EntitySchema, tracking: Tracking, native_
         Some(known) => {
             known.entities.push(entity.name.clone());
             known.native_order &= native_order;
+            known.issues_keys |= entity.ids == Ids::Server;
             Ok(())
         }
         None => {
@@ -145,6 +152,7 @@ fn track(survey: &mut Survey, entity: &EntitySchema, tracking: Tracking, native_
                 tracking,
                 entities: vec![entity.name.clone()],
                 native_order,
+                issues_keys: entity.ids == Ids::Server,
             });
             Ok(())
         }

@@ -106,14 +106,18 @@ fn write(action: Action, plan: &EntityPlan, attributes: &[usize]) -> Result<Stri
             )
         }
         Action::Insert => {
+            let mut places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
+            if let (Some(next), Some(key)) = (&plan.next_key, plan.key.first()) {
+                columns.push(sql::name(&key.column));
+                places.push(next.clone());
+            }
             let what = if columns.is_empty() {
                 "DEFAULT VALUES".to_owned()
             } else {
-                let places = (1..=columns.len()).map(|place| format!("?{place}"));
                 format!(
                     "({}) VALUES ({})",
                     sql::join(&columns, ", "),
-                    sql::join(places, ", ")
+                    sql::join(&places, ", ")
                 )
             };
             format!(

@@ -288,8 +288,11 @@ fn prune_table(connection: &Connection, tracked: &TrackedTable, up_to: u64) -> r
             "s.{column} = {changes}.{key} AND s.{column} = {changes}.{key} COLLATE BINARY"
         ))
     });
+    // So that its key is not given again.
+    let highest = tracked.issues_keys.then(|| tracking.highest_row_id()).flatten();
+    let kept = highest.map_or_else(String::new, |highest| format!(" AND {changes}.key_1 < {highest}"));
     let gone = format!(
-        "{changes}.scope = '' AND {changes}.position <= ?1 AND NOT EXISTS (SELECT 1 FROM {table} AS s WHERE {})",
+        "{changes}.scope = '' AND {changes}.position <= ?1 AND NOT EXISTS (SELECT 1 FROM {table} AS s WHERE {}){kept}",
         sql::join(same, " AND ")
     );
     let newest: i64 = connection.query_row(

@@ -34,6 +34,29 @@ impl Tracking {
             .map(|index| format!("key_{}", index + 1))
     }
 
+    /// The next row id as SQL, of a table that names its records by row ids and gives the highest again once its row is deleted: one that is
+    /// above every key that is there or whose deletion is remembered. Null at the end of all numbers, where the database finds a free one.
+    pub(crate) fn next_row_id(&self) -> Option<String> {
+        let highest = self.highest_row_id()?;
+        let (table, id) = (
+            sql::name(&self.table.name),
+            sql::name(self.table.row_id.as_ref()?),
+        );
+        Some(format!(
+            "(SELECT CASE WHEN highest < {} THEN highest + 1 END FROM \
+             (SELECT max(coalesce((SELECT max({id}) FROM {table}), 0), coalesce({highest}, 0)) AS highest))",
+            i64::MAX
+        ))
+    }
+
+    /// The highest row id that is remembered as SQL, of such a table.
+    pub(crate) fn highest_row_id(&self) -> Option<String> {
+        let named_by_it = self.key.iter().eq(&self.table.row_id);
+        let changes = sql::name(&self.changes());
+        let highest = format!("(SELECT max(key_1) FROM {changes} WHERE scope = '')");
+        (named_by_it && !self.table.autoincrement).then_some(highest)
+    }
+
     fn change_keys(&self) -> Vec<String> {
         (1..=self.key.len()).map(|index| format!("key_{index}")).collect()
     }
