@@ -3,7 +3,6 @@
 #[cfg(target_family = "wasm")]
 mod channel;
 #[cfg(target_family = "wasm")]
-mod check;
 #[cfg(target_family = "wasm")]
 mod commit;
 #[cfg(target_family = "wasm")]

@@ -1,6 +1,5 @@
 //! Queries over the rows of one entity.
 
-use crate::check;
 use crate::error::{corrupt, from_js};
 use crate::kept::Kept;
 use crate::layout::{Form, index_property, rows_store};
@@ -11,6 +10,7 @@ use js_sys::{Array, Promise, Reflect};
 use onsync_core::ordered::BTreeSet;
 use onsync_core::query::{Order, Query};
 use onsync_core::schema::EntitySchema;
+use onsync_core::store::check;
 use onsync_core::{Result, Row};
 use std::cmp::Ordering;
 use wasm_bindgen::{JsCast, JsValue};

@@ -1,7 +1,6 @@
 //! [`IndexedDbStore`]: the store of one tab or worker.
 
 use crate::channel::Channel;
-use crate::check;
 use crate::database::Database;
 use crate::kept::{Kept, commits};
 use crate::layout::META;
@@ -13,6 +12,7 @@ use crate::transaction::IndexedDbTransaction;
 use onsync_core::ordered::BTreeMap;
 use onsync_core::page::KeyRange;
 use onsync_core::schema::{EntitySchema, Schema};
+use onsync_core::store::check;
 use onsync_core::store::local::{
     Access, CommitListener, FIRST_LOCAL_INTEGER, LocalStore, LocalTransaction, Opened, SyncLock,
 };

@@ -1,6 +1,5 @@
 //! One transaction: the contract of the store over [`Kept`], with change tracking.
 
-use crate::check;
 use crate::commit::commit;
 use crate::kept::Kept;
 use crate::layout::{AREAS, EDITS, Form, next_key, overlays_store, rows_store};
@@ -13,6 +12,7 @@ use onsync_core::page::KeyRange;
 use onsync_core::query::Query;
 use onsync_core::rows::RowSet;
 use onsync_core::schema::{EntitySchema, Ids};
+use onsync_core::store::check;
 use onsync_core::store::local::{
     Access, FIRST_LOCAL_INTEGER, LOCAL_TEXT_PREFIX, LocalTransaction, Overlay, RecordState,
 };
@@ -325,16 +325,7 @@ impl LocalTransaction for IndexedDbTransaction {
     async fn put_overlay(&mut self, entity: &EntitySchema, overlay: &Overlay) -> Result<()> {
         self.may_write("put_overlay", &entity.name)?;
         let form = self.form(entity).await?;
-        check::key(entity, &overlay.key)?;
-        let refuse = |code: &'static str, what: String| Err(Error::rejected(code, what).at(&entity.name));
-        if let Some(base) = &overlay.base {
-            check::row(entity, base)?;
-            let found = entity.key_of(base);
-            if found != overlay.key {
-                let what = format!("wanted a base with the key {}, found {found}", overlay.key);
-                return refuse("key_change_refused", what);
-            }
-        }
+        check::overlay(entity, overlay)?;
         let key = overlay.key.to_bytes();
         let store = overlays_store(&entity.name);
         let before = self.kept.get(&store, &key).await?;
@@ -344,7 +335,7 @@ impl LocalTransaction for IndexedDbTransaction {
                 "edit numbers only grow: wanted {} or more, found {}",
                 before.edit, overlay.edit
             );
-            return refuse("edit_number_refused", what);
+            return Err(Error::rejected("edit_number_refused", what).at(&entity.name));
         }
         let base = match &overlay.base {
             None => None,

@@ -1,12 +1,13 @@
 //! Overlays: the base copy, edit number and state of each record with unsent changes.
 
-use crate::error::{KEY_CHANGE, SqlResult as _};
-use crate::rows::{bind_key, bind_range, check_key, read_row};
+use crate::error::SqlResult as _;
+use crate::rows::{bind_key, bind_range, read_row};
 use crate::sql::{Shape, literal};
 use crate::text::TextBuffer;
 use crate::values::bind;
 use onsync_core::page::KeyRange;
 use onsync_core::schema::EntitySchema;
+use onsync_core::store::check;
 use onsync_core::store::local::{Overlay, RecordState};
 use onsync_core::{Error, Key, Result, Value};
 use rusqlite::{Connection, params};
@@ -200,7 +201,7 @@ fn read_overlay(row: &rusqlite::Row<'_>, entity: &EntitySchema) -> Result<Overla
 
 pub(crate) fn put(connection: &Connection, entity: &EntitySchema, overlay: &Overlay) -> Result<()> {
     let doing = "storing what is unsent";
-    check_overlay(entity, overlay)?;
+    check::overlay(entity, overlay)?;
     let shape = Shape::of(entity);
     let width = entity.attributes.len();
     let places: Vec<String> = (1..=width + 4).map(|place| format!("?{place}")).collect();
@@ -235,38 +236,6 @@ pub(crate) fn put(connection: &Connection, entity: &EntitySchema, overlay: &Over
         .prepare_cached("UPDATE _onsync_sequence SET edit = ?1 WHERE edit < ?1")
         .and_then(|mut statement| statement.execute(params![number(overlay.edit)]))
         .doing(doing)?;
-    Ok(())
-}
-
-fn check_overlay(entity: &EntitySchema, overlay: &Overlay) -> Result<()> {
-    let refuse = |code: &'static str, message: &str| Err(Error::rejected(code, message).at(&entity.name));
-    check_key(entity, &overlay.key)?;
-    if entity.local {
-        return refuse(
-            "invalid_overlay",
-            "this entity is local and never travels, so it has no overlays",
-        );
-    }
-    let Some(base) = &overlay.base else {
-        return Ok(());
-    };
-    if base.len() != entity.attributes.len() {
-        return refuse(
-            "invalid_value",
-            "wanted a base with a value for each attribute, found another number",
-        );
-    }
-    if entity.key_of(base) != overlay.key {
-        return refuse(
-            KEY_CHANGE,
-            "wanted a base with the overlay's key, found another key",
-        );
-    }
-    for (value, attribute) in base.iter().zip(&entity.attributes) {
-        value
-            .check(attribute.value_type)
-            .map_err(|error| error.at(format!("{}.{}", entity.name, attribute.name)))?;
-    }
     Ok(())
 }
 

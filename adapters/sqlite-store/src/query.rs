@@ -4,12 +4,13 @@
 //! value that plain SQL wrote in another form (`2026-01-01 10:00:00`) is read like any other but sorts as its text.
 
 use crate::error::SqlResult as _;
-use crate::rows::{check_key, read_row};
+use crate::rows::read_row;
 use crate::sql::{Shape, quote};
 use crate::text::TextBuffer;
 use crate::values::bind;
 use onsync_core::query::{Comparison, Condition, Order, Query};
 use onsync_core::schema::EntitySchema;
+use onsync_core::store::check;
 use onsync_core::{Error, Key, Result, Row, Value};
 use rusqlite::Connection;
 use std::collections::HashSet;
@@ -48,7 +49,7 @@ pub(crate) fn select(connection: &Connection, entity: &EntitySchema, query: &Que
     }
     let keys = query.keys.as_deref();
     for key in keys.unwrap_or_default() {
-        check_key(entity, key)?;
+        check::key(entity, key)?;
     }
     let listed = keys.is_some_and(|keys| keys.len() * shape.key.len() <= MOST_PARAMETERS);
     let mut among: Option<HashSet<&Key>> = None;

@@ -6,33 +6,13 @@ use crate::text::TextBuffer;
 use crate::triggers::is_row_id;
 use crate::values::{bind, bind_cell, read};
 use onsync_core::page::KeyRange;
-use onsync_core::rows::{Column, RowSet};
+use onsync_core::rows::RowSet;
 use onsync_core::schema::{EntitySchema, Ids};
+use onsync_core::store::check;
 use onsync_core::store::local::LOCAL_TEXT_PREFIX;
 use onsync_core::{Error, Key, Result, Row, Value, ValueType};
 use rusqlite::{Connection, Statement};
 use uuid::Uuid;
-
-/// Refuses a key that cannot be one of this entity.
-pub(crate) fn check_key(entity: &EntitySchema, key: &Key) -> Result<()> {
-    let types = entity.key_types();
-    if key.0.len() != types.len() {
-        return Err(invalid_key(
-            &entity.name,
-            format!("wanted a key of {} values, found {}", types.len(), key.0.len()),
-        ));
-    }
-    for (value, wanted) in key.0.iter().zip(types) {
-        if value.is_null() {
-            return Err(invalid_key(
-                &entity.name,
-                format!("wanted {wanted} as part of a key, found null"),
-            ));
-        }
-        value.check(wanted).map_err(|error| error.at(&entity.name))?;
-    }
-    Ok(())
-}
 
 /// Binds a key to the parameters from `first` on.
 pub(crate) fn bind_key(
@@ -42,7 +22,7 @@ pub(crate) fn bind_key(
     key: &Key,
     buffer: &mut TextBuffer,
 ) -> Result<()> {
-    check_key(entity, key)?;
+    check::key(entity, key)?;
     for (index, value) in key.0.iter().enumerate() {
         bind(statement, first + index, value, buffer).doing("binding a key")?;
     }
@@ -184,7 +164,7 @@ pub(crate) fn insert(connection: &Connection, entity: &EntitySchema, row: &Row) 
     let mut key = entity.key_of(row);
     let by_table = complete_key(entity, &mut key);
     if !by_table {
-        check_key(entity, &key)?;
+        check::key(entity, &key)?;
     }
     let shape = Shape::of(entity);
     let places: Vec<String> = (1..=row.len()).map(|place| format!("?{place}")).collect();
@@ -236,7 +216,7 @@ pub(crate) fn put(
     rows: &RowSet,
 ) -> Result<()> {
     let doing = "storing records";
-    check_columns(entity, attributes, rows)?;
+    check::columns(entity, attributes, rows)?;
     let is_key: Vec<bool> = attributes.iter().map(|index| entity.is_key(*index)).collect();
     let mut statement = connection
         .prepare_cached(&put_statement(entity, attributes))
@@ -286,65 +266,6 @@ fn put_statement(entity: &EntitySchema, attributes: &[usize]) -> String {
         places.join(", "),
         shape.key_list()
     )
-}
-
-/// Refuses rows that do not fit the entity, before any is stored.
-fn check_columns(entity: &EntitySchema, attributes: &[usize], rows: &RowSet) -> Result<()> {
-    let refuse = |message: String| Err(Error::rejected("invalid_columns", message).at(&entity.name));
-    rows.check()?;
-    if attributes.len() != rows.columns().len() {
-        return refuse(format!(
-            "wanted {} columns, found {}",
-            attributes.len(),
-            rows.columns().len()
-        ));
-    }
-    for (place, (index, column)) in attributes.iter().zip(rows.columns()).enumerate() {
-        let Some(attribute) = entity.attributes.get(*index) else {
-            return refuse(format!(
-                "wanted positions below {}, found {index}",
-                entity.attributes.len()
-            ));
-        };
-        if attributes[..place].contains(index) {
-            return refuse(format!("found the attribute `{}` twice", attribute.name));
-        }
-        check_values(attribute.value_type, column)
-            .map_err(|error| error.at(format!("{}.{}", entity.name, attribute.name)))?;
-    }
-    match entity
-        .key_indexes()
-        .iter()
-        .find(|index| !attributes.contains(index))
-    {
-        None => Ok(()),
-        Some(missing) => refuse(format!(
-            "wanted all key attributes, found none for `{}`",
-            entity.attributes[*missing].name
-        )),
-    }
-}
-
-fn check_values(wanted: ValueType, column: &Column) -> Result<()> {
-    let fine = match column {
-        column if column.value_type() != wanted => {
-            return Err(Error::rejected(
-                "invalid_value",
-                format!("wanted {wanted}, found {}", column.value_type()),
-            ));
-        }
-        Column::Real(values) => values.iter().flatten().all(|value| value.is_finite()),
-        Column::Text(values) => values.iter().flatten().all(|text| !text.contains('\0')),
-        Column::Json(_) => return (0..column.len()).try_for_each(|row| column.value(row).check(wanted)),
-        _ => true,
-    };
-    if fine {
-        return Ok(());
-    }
-    Err(Error::rejected(
-        "invalid_value",
-        format!("wanted {wanted}, found NaN, an infinity or a NUL character, which cannot be synced"),
-    ))
 }
 
 pub(crate) fn remove(connection: &Connection, entity: &EntitySchema, keys: &[Key]) -> Result<()> {

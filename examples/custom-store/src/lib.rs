@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod checks;
 mod file;
 mod query;
 mod state;

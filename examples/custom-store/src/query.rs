@@ -1,9 +1,9 @@
 //! Queries: every row is looked at, then sorted and cut.
 
-use crate::checks;
 use crate::state::{Table, row_of};
 use onsync_core::query::{Order, Query};
 use onsync_core::schema::EntitySchema;
+use onsync_core::store::check;
 use onsync_core::{Error, Key, Result, Row};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -37,7 +37,7 @@ pub(crate) fn run(table: &Table, entity: &EntitySchema, query: &Query) -> Result
         .as_ref()
         .map(|keys| keys.iter().collect::<BTreeSet<&Key>>());
     for key in keys.iter().flatten() {
-        checks::key(entity, key)?;
+        check::key(entity, key)?;
     }
     let wanted = |key: &Key| keys.as_ref().is_none_or(|keys| keys.contains(key));
     let rows = table.rows.iter().filter(|(key, _)| wanted(key));

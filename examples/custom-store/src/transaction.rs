@@ -1,12 +1,13 @@
 //! One transaction: a state of its own from the first write on.
 
+use crate::query;
 use crate::state::{Kept, State, Table, row_of, set_row, within};
 use crate::store::{Shared, Turn};
-use crate::{checks, query};
 use onsync_core::page::KeyRange;
 use onsync_core::query::Query;
 use onsync_core::rows::RowSet;
 use onsync_core::schema::{EntitySchema, Ids};
+use onsync_core::store::check;
 use onsync_core::store::local::{Access, LOCAL_TEXT_PREFIX, LocalTransaction, Overlay};
 use onsync_core::{Error, Fields, Key, Result, Row, Value, ValueType, portable_async};
 use serde_bytes::{ByteBuf, Bytes};
@@ -53,7 +54,7 @@ fn new_key(entity: &EntitySchema, row: &Row, next: i64) -> Result<Key> {
         ([Value::Null], [ValueType::Integer], Ids::Server) => Key::one(next),
         _ => found,
     };
-    checks::key(entity, &key)?;
+    check::key(entity, &key)?;
     Ok(key)
 }
 
@@ -133,7 +134,7 @@ impl Transaction {
 #[portable_async]
 impl LocalTransaction for Transaction {
     async fn get(&mut self, entity: &EntitySchema, keys: &[Key]) -> Result<Vec<Option<Row>>> {
-        keys.iter().try_for_each(|key| checks::key(entity, key))?;
+        keys.iter().try_for_each(|key| check::key(entity, key))?;
         let table = self.table(entity)?;
         let found = keys.iter().map(|key| table.rows.get(key));
         Ok(found
@@ -155,7 +156,7 @@ impl LocalTransaction for Transaction {
     }
 
     async fn insert(&mut self, entity: &EntitySchema, row: &Row) -> Result<Key> {
-        checks::row(entity, row)?;
+        check::row(entity, row)?;
         let table = self.table(entity)?;
         let key = new_key(entity, row, table.next_integer)?;
         if table.rows.contains_key(&key) {
@@ -174,7 +175,7 @@ impl LocalTransaction for Transaction {
     }
 
     async fn put(&mut self, entity: &EntitySchema, attributes: &[usize], rows: &RowSet) -> Result<()> {
-        let keys = checks::put(entity, attributes, rows)?;
+        let keys = check::put(entity, attributes, rows)?;
         let table = self.rows_mut("put", entity, &keys)?;
         for (key, values) in keys.into_iter().zip(rows.iter()) {
             table.note(&key);
@@ -187,7 +188,7 @@ impl LocalTransaction for Transaction {
     }
 
     async fn remove(&mut self, entity: &EntitySchema, keys: &[Key]) -> Result<()> {
-        keys.iter().try_for_each(|key| checks::key(entity, key))?;
+        keys.iter().try_for_each(|key| check::key(entity, key))?;
         let rows = &self.table(entity)?.rows;
         let there: Vec<Key> = keys
             .iter()
@@ -202,7 +203,7 @@ impl LocalTransaction for Transaction {
     }
 
     async fn overlays(&mut self, entity: &EntitySchema, keys: &[Key]) -> Result<Vec<Option<Overlay>>> {
-        keys.iter().try_for_each(|key| checks::key(entity, key))?;
+        keys.iter().try_for_each(|key| check::key(entity, key))?;
         let overlays = &self.table(entity)?.overlays;
         let found = keys.iter().map(|key| (key, overlays.get(key)));
         Ok(found
@@ -221,7 +222,7 @@ impl LocalTransaction for Transaction {
     }
 
     async fn put_overlay(&mut self, entity: &EntitySchema, overlay: &Overlay) -> Result<()> {
-        checks::overlay(entity, overlay)?;
+        check::overlay(entity, overlay)?;
         let table = self.table_mut("put_overlay", entity)?;
         let before = table.overlays.get(&overlay.key);
         if let Some(before) = before.filter(|before| before.edit > overlay.edit) {
@@ -251,7 +252,7 @@ impl LocalTransaction for Transaction {
     }
 
     async fn remove_overlay(&mut self, entity: &EntitySchema, key: &Key) -> Result<()> {
-        checks::key(entity, key)?;
+        check::key(entity, key)?;
         self.table_mut("remove_overlay", entity)?.overlays.remove(key);
         Ok(())
     }

@@ -28,3 +28,6 @@ pub fn refuse(view: &ServerView<'_>, mutation: &Mutation) -> Verdict {
         ),
     })
 }
+
+#[cfg(test)]
+mod tests;

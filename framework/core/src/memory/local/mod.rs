@@ -37,7 +37,6 @@
 //! # }
 //! ```
 
-mod check;
 mod query;
 mod state;
 #[cfg(test)]

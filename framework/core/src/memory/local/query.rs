@@ -1,12 +1,12 @@
 //! Queries over the rows of one table.
 
-use super::check;
 use super::state::Table;
 use crate::error::{Error, Result};
 use crate::ordered::BTreeSet;
 use crate::query::{Condition, Order, Query};
 use crate::record::Row;
 use crate::schema::EntitySchema;
+use crate::store::check;
 use std::cmp::Ordering;
 use std::sync::Arc;
 

@@ -80,6 +80,14 @@ impl Table {
             .collect()
     }
 
+    /// The row under a key, to be written over; one of nulls where there is none.
+    pub(super) fn row_over(&self, bytes: &[u8]) -> Row {
+        match self.rows.get(bytes) {
+            Some(found) => Row::clone(found),
+            None => vec![Value::Null; self.entity.attributes.len() + self.unused.len()],
+        }
+    }
+
     /// Follows another version of the entity; whether it has attributes that the last one had not.
     fn adopt(&mut self, entity: &EntitySchema) -> Result<bool> {
         let before = self.columns();

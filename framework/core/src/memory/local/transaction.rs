@@ -1,6 +1,5 @@
 //! One transaction on the memory store.
 
-use super::check::{self, Put};
 use super::state::{State, StoredOverlay, Table};
 use super::{MemoryStore, Process, Shared, query};
 use crate::error::{Error, Result};
@@ -13,6 +12,7 @@ use crate::query::Query;
 use crate::record::{Key, Row};
 use crate::rows::RowSet;
 use crate::schema::{EntitySchema, Ids};
+use crate::store::check;
 use crate::store::local::{Access, FIRST_LOCAL_INTEGER, LOCAL_TEXT_PREFIX, LocalTransaction, Overlay};
 use crate::value::{Value, ValueType};
 use onsync_macros::portable_async;
@@ -249,18 +249,16 @@ impl LocalTransaction for MemoryTransaction {
         self.step("put", &entity.name)?;
         self.table(entity)?;
         self.may_write(entity)?;
-        let put = Put::new(entity, attributes, rows)?;
-        let mut keys = Vec::with_capacity(rows.len());
-        for row in 0..rows.len() {
-            keys.push(put.key(row)?);
-            put.check(row)?;
-        }
+        let keys = check::put(entity, attributes, rows)?;
         for (row, key) in keys.iter().enumerate() {
             let bytes = key.to_bytes();
             self.note_key(entity, key);
             self.track(entity, &bytes, key)?;
             let table = self.table_mut(entity)?;
-            let stored = put.over(table, &bytes, row);
+            let mut stored = table.row_over(&bytes);
+            for (column, index) in attributes.iter().enumerate() {
+                stored[*index] = rows.value(row, column);
+            }
             table.rows.insert(&bytes, Arc::new(stored));
         }
         Ok(())
@@ -303,25 +301,16 @@ impl LocalTransaction for MemoryTransaction {
 
     async fn put_overlay(&mut self, entity: &EntitySchema, overlay: &Overlay) -> Result<()> {
         self.step("put_overlay", &entity.name)?;
-        check::key(entity, &overlay.key)?;
+        check::overlay(entity, overlay)?;
         let bytes = overlay.key.to_bytes();
         let table = self.table(entity)?;
-        let refuse = |code: &'static str, what: String| Err(Error::rejected(code, what).at(&entity.name));
-        if let Some(base) = &overlay.base {
-            check::row(entity, base)?;
-            let found = entity.key_of(base);
-            if found != overlay.key {
-                let what = format!("wanted a base with the key {}, found {found}", overlay.key);
-                return refuse("key_change_refused", what);
-            }
-        }
         let before = table.overlays.get(&bytes);
         if let Some(before) = before.filter(|before| before.edit > overlay.edit) {
             let what = format!(
                 "edit numbers only grow: wanted {} or more, found {}",
                 before.edit, overlay.edit
             );
-            return refuse("edit_number_refused", what);
+            return Err(Error::rejected("edit_number_refused", what).at(&entity.name));
         }
         let place = before
             .and_then(|before| before.base.as_ref())
