@@ -14,7 +14,8 @@ use onsync_core::schema::{Attribute, EntitySchema, Schema};
 use onsync_core::store::local::{Access, CommitListener, LocalStore, LocalTransaction, Opened};
 use onsync_core::{Key, Row, Value, ValueType};
 use onsync_indexeddb_store::{IndexedDbStore, IndexedDbStoreOptions};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -85,6 +86,16 @@ async fn delete_database(name: &str) {
         request.set_onerror(Some(&reject));
     });
     JsFuture::from(over).await.unwrap();
+}
+
+/// A connection that nothing of OnSync knows of.
+async fn raw_connection(name: &str) -> web_sys::IdbDatabase {
+    let factory = Reflect::get(&js_sys::global(), &"indexedDB".into()).unwrap();
+    let factory: web_sys::IdbFactory = factory.unchecked_into();
+    let request = factory.open(name).unwrap();
+    let over = Promise::new(&mut |resolve, _| request.set_onsuccess(Some(&resolve)));
+    JsFuture::from(over).await.unwrap();
+    request.result().unwrap_or(JsValue::NULL).unchecked_into()
 }
 
 #[wasm_bindgen_test]
@@ -163,6 +174,43 @@ async fn another_tab_changes_the_schema_within_a_transaction_and_nothing_is_lost
 }
 
 #[wasm_bindgen_test]
+async fn an_upgrade_waits_for_a_tab_that_does_not_let_go_and_loses_nothing() {
+    let (name, old, new) = (name(), visit(&[], &[]), visit(&[&["city"]], &["note"]));
+    let (first, _) = store(&name, &old).await;
+    let mut unsent = first.begin(Access::App).await.unwrap();
+    let entity = &old.entities[0];
+    unsent
+        .insert(entity, &row(1, Some("Bern"), Some(1), false))
+        .await
+        .unwrap();
+    unsent.commit().await.unwrap();
+    // A page that is frozen hears of no change of version: its connection stays open.
+    let frozen = raw_connection(&name).await;
+    let over = Rc::new(Cell::new(false));
+    let opening = {
+        let (name, new, over) = (name.clone(), new.clone(), over.clone());
+        wasm_bindgen_futures::future_to_promise(async move {
+            let (_, opened) = store(&name, &new).await;
+            over.set(true);
+            assert_eq!(
+                (opened.created, opened.extended),
+                (false, vec!["Visit".to_owned()])
+            );
+            Ok(JsValue::UNDEFINED)
+        })
+    };
+    timer(200).await;
+    assert!(!over.get(), "it waits");
+    frozen.close();
+    JsFuture::from(opening).await.unwrap();
+    let (second, _) = store(&name, &new).await;
+    let entity = &new.entities[0];
+    let mut reader = second.begin(Access::Read).await.unwrap();
+    let overlays = reader.overlays(entity, &[Key::one(1i64)]).await.unwrap();
+    assert!(overlays[0].is_some(), "the unsent change");
+}
+
+#[wasm_bindgen_test]
 async fn a_reader_goes_on_seeing_its_state_through_many_commits() {
     let (name, schema) = (name(), visit(&[&["rank"]], &[]));
     let entity = &schema.entities[0];
@@ -236,12 +284,7 @@ async fn a_database_that_the_browser_deleted_is_noticed_and_made_anew() {
 #[wasm_bindgen_test]
 async fn a_database_of_somebody_else_is_refused() {
     let name = name();
-    let factory = Reflect::get(&js_sys::global(), &"indexedDB".into()).unwrap();
-    let factory: web_sys::IdbFactory = factory.unchecked_into();
-    let request = factory.open(&name).unwrap();
-    let over = Promise::new(&mut |resolve, _| request.set_onsuccess(Some(&resolve)));
-    JsFuture::from(over).await.unwrap();
-    let database: web_sys::IdbDatabase = request.result().unwrap_or(JsValue::NULL).unchecked_into();
+    let database = raw_connection(&name).await;
     database.close();
     let store = IndexedDbStore::new(IndexedDbStoreOptions::named(&name));
     let refused = store.open(&visit(&[], &[])).await.unwrap_err();

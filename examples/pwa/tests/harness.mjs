@@ -33,7 +33,10 @@ export async function openApp(page, extra = {}) {
       contexts: { All: { entities: "all" }, Short: { entities: "all", time_out: "2s" }, Pull: { entities: "all", direction: "pull" } },
       store: { kind: "indexeddb", path: "promises", page_rows: 25, ...extra.store },
     };
-    window.app = await OnSync.open(config, { log: "error" });
+    window.OnSync = OnSync;
+    window.config = { ...config, ...extra.config };
+    // Where people sign in, these pages come as everybody.
+    window.app = await OnSync.open(window.config, { log: "error", credentials: () => "everybody" });
   }, [shared, extra]);
 }
 

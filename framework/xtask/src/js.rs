@@ -68,7 +68,16 @@ pub(crate) fn run(package: Option<&str>, install: bool) -> ExitCode {
             return ExitCode::from(NOT_DONE);
         }
     }
-    match metadata(&root()).and_then(|metadata| build(&root(), &Module::named(package, &metadata)?)) {
+    let library = match Need::StandardSources.meet(install) {
+        Ok(()) => Library::Along,
+        Err(reason) => {
+            println!("{reason}\n{LARGER}");
+            Library::Shipped
+        }
+    };
+    let built =
+        metadata(&root()).and_then(|metadata| build(&root(), &Module::named(package, &metadata)?, library));
+    match built {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");
@@ -101,7 +110,22 @@ fn metadata(root: &Path) -> Result<Value, String> {
         .map_err(|error| format!("wanted the workspace from `cargo metadata`, but: {error}"))
 }
 
-fn build(root: &Path, module: &Module) -> Result<(), String> {
+/// Where a module's standard library is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Library {
+    /// Compiled along with the module, for its size, and without the texts of panics. See `docs/adr/0014-the-standard-library-is-built-along.md`.
+    Along,
+    /// As the toolchain has it.
+    Shipped,
+}
+
+const LARGER: &str = "the module gets the standard library of the toolchain, and is an eighth larger";
+
+/// What `RUSTFLAGS` holds for [`Library::Along`]: a panic is a trap, as it is in a browser anyway, and nothing is compiled in that would tell of it.
+const TRAPS: &str = "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none";
+
+/// Compiles a module for browsers.
+fn compile(root: &Path, module: &Module, library: Library) -> Result<(), String> {
     let mut compile = cargo();
     // As nothing else than a module: a crate that is a library for Rust too is not optimised as a whole, and an eighth larger.
     compile
@@ -118,7 +142,28 @@ fn build(root: &Path, module: &Module) -> Result<(), String> {
             "browser",
         ])
         .current_dir(root);
-    succeed(&mut compile)?;
+    if library == Library::Along {
+        let given = std::env::var("RUSTFLAGS").unwrap_or_default();
+        compile
+            .args([
+                "-Zbuild-std=std,panic_abort",
+                "-Zbuild-std-features=optimize_for_size",
+            ])
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTFLAGS", format!("{given} {TRAPS}").trim_start());
+    }
+    succeed(&mut compile)
+}
+
+fn build(root: &Path, module: &Module, library: Library) -> Result<(), String> {
+    // The flags are none that the compiler promises to keep: another version may know them by another name.
+    match compile(root, module, library) {
+        Err(_) if library == Library::Along => {
+            println!("the standard library could not be compiled along; {LARGER}");
+            compile(root, module, Library::Shipped)?;
+        }
+        compiled => compiled?,
+    }
     let compiled = format!("target/{WASM}/browser/{}.wasm", module.library);
     let mut bind = Command::new(root.join(TOOLS).join("bin/wasm-bindgen"));
     bind.args([

@@ -1,6 +1,6 @@
 //! What a step needs on the machine, whether it is there, and how it gets there.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::child::{root, succeeds};
@@ -23,6 +23,8 @@ pub(crate) enum Need {
     },
     /// The standard library for [`WASM`].
     WasmTarget,
+    /// The sources of the standard library, to compile it along with a module.
+    StandardSources,
     /// `cargo fuzz` and the nightly toolchain it builds with. Neither is installed by itself: a second toolchain is nobody's by surprise.
     Fuzzing,
     /// The programs of wasm-bindgen, of the version in `Cargo.lock`, below [`TOOLS`].
@@ -43,6 +45,7 @@ impl Need {
             Self::Program { name, package } => install_package(name, package, install),
             Self::Component { name, .. } => add_by_rustup(&["component", "add", name]),
             Self::WasmTarget => add_by_rustup(&["target", "add", WASM]),
+            Self::StandardSources => add_by_rustup(&["component", "add", "rust-src"]),
             Self::WasmBindgen => install_wasm_bindgen(),
             Self::Fuzzing => Err(
                 "cargo-fuzz or the nightly toolchain is not installed; run `rustup toolchain install nightly` and `cargo install cargo-fuzz`"
@@ -61,13 +64,10 @@ impl Need {
             Self::Program { name, .. } => succeeds(Command::new(name).arg("--version")),
             Self::Component { command, .. } => succeeds(Command::new("cargo").args([command, "--version"])),
             Self::WasmTarget => {
-                let mut rustc = Command::new("rustc");
-                let asked = rustc
-                    .args(["--print", "target-libdir", "--target", WASM])
-                    .current_dir(root())
-                    .output();
-                asked.is_ok_and(|answer| Path::new(String::from_utf8_lossy(&answer.stdout).trim()).is_dir())
+                printed(&["target-libdir", "--target", WASM]).is_some_and(|folder| folder.is_dir())
             }
+            Self::StandardSources => printed(&["sysroot"])
+                .is_some_and(|folder| folder.join("lib/rustlib/src/rust/library/Cargo.lock").is_file()),
             Self::Fuzzing => {
                 succeeds(Command::new("rustup").args(["run", "nightly", "cargo", "fuzz", "--version"]))
             }
@@ -82,6 +82,17 @@ impl Need {
             }),
         }
     }
+}
+
+/// A folder of the toolchain, as `rustc --print` tells it.
+fn printed(what: &[&str]) -> Option<PathBuf> {
+    let asked = Command::new("rustc")
+        .arg("--print")
+        .args(what)
+        .current_dir(root())
+        .output();
+    let told = String::from_utf8(asked.ok()?.stdout).ok()?;
+    Some(PathBuf::from(told.trim()))
 }
 
 fn add_by_rustup(words: &[&str]) -> Result<(), String> {
