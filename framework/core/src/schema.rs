@@ -181,13 +181,16 @@ impl EntitySchema {
 
     /// The positions of the key attributes in rows, in key order.
     pub fn key_indexes(&self) -> Vec<usize> {
-        self.key.iter().filter_map(|name| self.index_of(name)).collect()
+        self.key_places().collect()
+    }
+
+    fn key_places(&self) -> impl Iterator<Item = usize> {
+        self.key.iter().filter_map(|name| self.index_of(name))
     }
 
     /// The types of the key attributes, in key order.
     pub fn key_types(&self) -> Vec<ValueType> {
-        self.key_indexes()
-            .into_iter()
+        self.key_places()
             .map(|index| self.attributes[index].value_type)
             .collect()
     }
@@ -202,8 +205,7 @@ impl EntitySchema {
     /// The key of a row of this entity.
     pub fn key_of(&self, row: &[Value]) -> Key {
         Key(self
-            .key_indexes()
-            .into_iter()
+            .key_places()
             .map(|index| row.get(index).cloned().unwrap_or_default())
             .collect())
     }

@@ -65,20 +65,16 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Enough to tell whether anything changed.
-    pub(crate) fn fingerprint(&self) -> String {
-        let devices = self.devices.iter().map(|device| {
-            let contents = &device.contents;
-            format!(
-                "{:?} {:?} {:?} {} {}",
-                contents.rows,
-                contents.overlays,
-                contents.areas,
-                device.lists.rejected.len(),
-                device.lists.bin.len()
-            )
-        });
-        format!("{:?} {}", self.server, devices.collect::<Vec<_>>().join("\n"))
+    /// Whether nothing has changed between this and what was found before.
+    pub(crate) fn is_as(&self, before: &Self) -> bool {
+        let same = |(now, before): (&FoundDevice, &FoundDevice)| {
+            now.contents == before.contents
+                && now.lists.rejected.len() == before.lists.rejected.len()
+                && now.lists.bin.len() == before.lists.bin.len()
+        };
+        self.server == before.server
+            && self.devices.len() == before.devices.len()
+            && self.devices.iter().zip(&before.devices).all(same)
     }
 }
 

@@ -232,6 +232,7 @@ impl Device {
 }
 
 /// What a device's store holds, read past everything that fails.
+#[derive(PartialEq)]
 pub(crate) struct Contents {
     pub(crate) rows: BTreeMap<String, Vec<Row>>,
     pub(crate) overlays: BTreeMap<String, Vec<Overlay>>,

@@ -291,6 +291,19 @@ impl LocalTransaction for SimTransaction {
         self.inner()?.overlays_in(entity, range, limit).await
     }
 
+    async fn overlays_to_send(
+        &mut self,
+        entity: &EntitySchema,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Vec<Overlay>> {
+        self.inner()?.overlays_to_send(entity, range, limit).await
+    }
+
+    async fn count_waiting(&mut self, entity: &EntitySchema) -> Result<u64> {
+        self.inner()?.count_waiting(entity).await
+    }
+
     async fn put_overlay(&mut self, entity: &EntitySchema, overlay: &Overlay) -> Result<()> {
         self.step("put_overlay", &entity.name)?
             .put_overlay(entity, overlay)
@@ -322,6 +335,10 @@ impl LocalTransaction for SimTransaction {
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         self.inner()?.area_scan(area, after, limit).await
+    }
+
+    async fn area_count(&mut self, area: &str) -> Result<u64> {
+        self.inner()?.area_count(area).await
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {

@@ -162,6 +162,10 @@ impl Areas {
         }
     }
 
+    pub(super) fn count(&self, area: &str) -> u64 {
+        self.0.get(area).map_or(0, |map| map.len() as u64)
+    }
+
     pub(super) fn scan(&self, area: &str, after: Option<&[u8]>, limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
         let Some(map) = self.0.get(area) else {
             return Vec::new();

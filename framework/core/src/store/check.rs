@@ -31,22 +31,23 @@ pub fn same_entity(opened: &EntitySchema, given: &EntitySchema) -> Result<()> {
 /// `invalid_key`; `invalid_value` for a value of another type.
 pub fn key(entity: &EntitySchema, key: &Key) -> Result<()> {
     let refuse = |what: String| Err(Error::rejected("invalid_key", what).at(&entity.name));
-    let types = entity.key_types();
-    if key.0.len() != types.len() {
+    if key.0.len() != entity.key.len() {
         return refuse(format!(
             "wanted a key of {} values ({}), found {}",
-            types.len(),
+            entity.key.len(),
             entity.key.join(", "),
             key.0.len()
         ));
     }
-    for ((found, wanted), name) in key.0.iter().zip(types).zip(&entity.key) {
+    for (found, name) in key.0.iter().zip(&entity.key) {
         if found.is_null() {
             return refuse(format!(
                 "key attribute `{name}` is null; a record needs a value there"
             ));
         }
-        value(entity, name, wanted, found)?;
+        if let Some(index) = entity.index_of(name) {
+            value(entity, name, entity.attributes[index].value_type, found)?;
+        }
     }
     Ok(())
 }

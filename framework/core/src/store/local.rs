@@ -55,6 +55,11 @@ impl RecordState {
         }
     }
 
+    /// Whether a record in this state may be sent: nothing of it is on its way, and no conflict holds it.
+    pub fn may_be_sent(self) -> bool {
+        !matches!(self, Self::InFlight | Self::Conflicted)
+    }
+
     /// The state with that name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Waiting, Self::InFlight, Self::Conflicted, Self::Rejected]
@@ -86,7 +91,7 @@ impl Overlay {
 
     /// Whether these edits may be cut and sent now: nothing of the record is on its way, and no conflict holds it.
     pub fn may_be_sent(&self) -> bool {
-        self.is_waiting() && !matches!(self.state, RecordState::InFlight | RecordState::Conflicted)
+        self.is_waiting() && self.state.may_be_sent()
     }
 }
 

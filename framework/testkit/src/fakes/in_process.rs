@@ -24,7 +24,11 @@ impl Transport for InProcess {
         let credentials = exchange.credentials;
         let token = credentials.as_ref().map(|credentials| credentials.token());
         let inner = self.service.sync(token, exchange.frames).await?;
-        Ok(Box::new(Counted { inner, bytes: 0 }))
+        Ok(Box::new(Counted {
+            inner,
+            encoded: Vec::new(),
+            bytes: 0,
+        }))
     }
 
     async fn health(&self) -> Result<Health> {
@@ -35,6 +39,8 @@ impl Transport for InProcess {
 /// An answer that knows how many bytes it would be.
 struct Counted {
     inner: Box<dyn Answer>,
+    /// The last frame.
+    encoded: Vec<u8>,
     bytes: u64,
 }
 
@@ -43,9 +49,9 @@ impl Answer for Counted {
     async fn next(&mut self) -> Result<Option<AnswerFrame>> {
         let frame = self.inner.next().await?;
         if let Some(frame) = &frame {
-            let mut encoded = Vec::new();
-            wire::encode(Format::Binary, frame, &mut encoded)?;
-            self.bytes += encoded.len() as u64;
+            self.encoded.clear();
+            wire::encode(Format::Binary, frame, &mut self.encoded)?;
+            self.bytes += self.encoded.len() as u64;
         }
         Ok(frame)
     }

@@ -39,6 +39,18 @@ pub(super) struct StoredOverlay {
     pub(super) state: RecordState,
 }
 
+impl StoredOverlay {
+    /// As [`Overlay::is_waiting`].
+    pub(super) fn is_waiting(&self) -> bool {
+        self.edit > self.acknowledged_to
+    }
+
+    /// As [`Overlay::may_be_sent`].
+    pub(super) fn may_be_sent(&self) -> bool {
+        self.is_waiting() && self.state.may_be_sent()
+    }
+}
+
 impl State {
     /// Makes the tables of a schema.
     pub(super) fn open(&mut self, schema: &Schema) -> Result<Opened> {
@@ -47,6 +59,10 @@ impl State {
             ..Opened::default()
         };
         for entity in &schema.entities {
+            let known = self.tables.get(entity.name.as_str());
+            if known.is_some_and(|table| *table.entity == *entity) {
+                continue;
+            }
             let tables = Arc::make_mut(&mut self.tables);
             match tables.get_mut(entity.name.as_str()) {
                 Some(table) => {

@@ -299,6 +299,28 @@ impl LocalTransaction for MemoryTransaction {
         Ok(overlays.map(|overlay| table.overlay(overlay)).collect())
     }
 
+    async fn overlays_to_send(
+        &mut self,
+        entity: &EntitySchema,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Vec<Overlay>> {
+        self.usable()?;
+        let table = self.table(entity)?;
+        let bounds = Bounds::new(entity, range)?;
+        let found = bounds
+            .of(&table.overlays)
+            .filter(|overlay| overlay.may_be_sent())
+            .take(limit);
+        Ok(found.map(|overlay| table.overlay(overlay)).collect())
+    }
+
+    async fn count_waiting(&mut self, entity: &EntitySchema) -> Result<u64> {
+        self.usable()?;
+        let overlays = self.table(entity)?.overlays.iter();
+        Ok(overlays.filter(|(_, overlay)| overlay.is_waiting()).count() as u64)
+    }
+
     async fn put_overlay(&mut self, entity: &EntitySchema, overlay: &Overlay) -> Result<()> {
         self.step("put_overlay", &entity.name)?;
         check::overlay(entity, overlay)?;
@@ -359,6 +381,11 @@ impl LocalTransaction for MemoryTransaction {
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         self.usable()?;
         Ok(self.state.areas.scan(area, after, limit))
+    }
+
+    async fn area_count(&mut self, area: &str) -> Result<u64> {
+        self.usable()?;
+        Ok(self.state.areas.count(area))
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {
