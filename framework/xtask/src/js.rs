@@ -119,7 +119,7 @@ enum Library {
     Shipped,
 }
 
-const LARGER: &str = "the module gets the standard library of the toolchain, and is an eighth larger";
+const LARGER: &str = "the module gets the standard library of the toolchain, and is a sixth larger";
 
 /// What `RUSTFLAGS` holds for [`Library::Along`]: a panic is a trap, as it is in a browser anyway, and nothing is compiled in that would tell of it.
 const TRAPS: &str = "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none";
@@ -127,7 +127,7 @@ const TRAPS: &str = "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detai
 /// Compiles a module for browsers.
 fn compile(root: &Path, module: &Module, library: Library) -> Result<(), String> {
     let mut compile = cargo();
-    // As nothing else than a module: a crate that is a library for Rust too is not optimised as a whole, and an eighth larger.
+    // As nothing else than a module: a crate that is a library for Rust too is not optimised as a whole, and a sixth larger.
     compile
         .args([
             "rustc",
