@@ -105,7 +105,8 @@ impl Editor<'_> {
 
     /// A new record's values; the parent is given or picked.
     async fn new_record(&mut self, name: &str, bad: bool, parent: Option<&Key>) -> Result<Prepared> {
-        let entity = self.schema.entity(name)?.clone();
+        let schema = self.schema;
+        let entity = schema.entity(name)?;
         let facts = self.facts(name);
         let mut fields = Fields::new();
         for (index, referred) in &facts.references {
@@ -117,7 +118,7 @@ impl Editor<'_> {
         }
         let bad_at = facts.tokens.last().copied().filter(|_| bad);
         for index in facts.tag.iter().chain(&facts.tokens).copied() {
-            let value = self.token(&entity, index, bad_at == Some(index));
+            let value = self.token(entity, index, bad_at == Some(index));
             fields.set(&entity.attributes[index].name, value);
         }
         if entity.ids == Ids::Client {
@@ -133,7 +134,7 @@ impl Editor<'_> {
         let key = entity.key_of(&row);
         Ok(Prepared {
             entity: name.to_owned(),
-            identity: facts.identity(&entity, &row),
+            identity: facts.identity(entity, &row),
             key,
             fields,
             creates: true,
@@ -161,7 +162,7 @@ impl Editor<'_> {
         edit
     }
 
-    fn tell(&self, edits: &[usize], told: Told, what: &str) {
+    fn tell(&self, edits: &[usize], told: Told, what: impl FnOnce() -> String) {
         if told == Told::Accepted {
             self.shared.reach().writes += 1;
         }
@@ -173,7 +174,7 @@ impl Editor<'_> {
         }
         self.shared
             .trace
-            .say(|| format!("{}: {what}: {told:?}", self.name));
+            .say(|| format!("{}: {}: {told:?}", self.name, what()));
     }
 
     fn name_key(&self, edit: usize, key: &Key) {
@@ -194,25 +195,26 @@ impl Editor<'_> {
         if let Ok(key) = &result {
             self.name_key(edit, key);
         }
-        let what = format!("creates {name} {result:?} {}", shown(&prepared.fields));
-        self.tell(&[edit], told(&result), &what);
+        let what = || format!("creates {name} {result:?} {}", shown(&prepared.fields));
+        self.tell(&[edit], told(&result), what);
         Ok(())
     }
 
     async fn change(&mut self, name: &str, row: &Row, bad: bool) -> Result<Option<Prepared>> {
-        let entity = self.schema.entity(name)?.clone();
+        let schema = self.schema;
+        let entity = schema.entity(name)?;
         let facts = self.facts(name);
         let mut fields = Fields::new();
         for _ in 0..=self.dice.below(2) {
             if let Some(index) = self.pick(&facts.tokens).copied() {
-                let value = self.token(&entity, index, bad);
+                let value = self.token(entity, index, bad);
                 fields.set(&entity.attributes[index].name, value);
             }
         }
         Ok((!fields.is_empty()).then(|| Prepared {
             entity: name.to_owned(),
             key: entity.key_of(row),
-            identity: facts.identity(&entity, row),
+            identity: facts.identity(entity, row),
             fields,
             creates: false,
         }))
@@ -233,14 +235,15 @@ impl Editor<'_> {
         let edit = self.note(&prepared);
         let (name, key, fields) = (&prepared.entity, prepared.key.clone(), prepared.fields.clone());
         let result = self.app.update(name, key, fields).await;
-        let what = format!("updates {name} {} {}", prepared.key, shown(&prepared.fields));
-        self.tell(&[edit], told(&result), &what);
+        let what = || format!("updates {name} {} {}", prepared.key, shown(&prepared.fields));
+        self.tell(&[edit], told(&result), what);
         Ok(())
     }
 
     async fn rewire(&mut self, name: &str) -> Result<()> {
         let facts = self.facts(name);
-        let entity = self.schema.entity(name)?.clone();
+        let schema = self.schema;
+        let entity = schema.entity(name)?;
         let rows = self.rows(name).await?;
         let reference = facts
             .references
@@ -254,7 +257,7 @@ impl Editor<'_> {
         self.apply(Prepared {
             entity: name.to_owned(),
             key: entity.key_of(&row),
-            identity: facts.identity(&entity, &row),
+            identity: facts.identity(entity, &row),
             fields: Fields::new().with(&entity.attributes[index].name, value),
             creates: false,
         })
@@ -313,7 +316,7 @@ impl Editor<'_> {
             Ok(false) => Told::Refused,
             other => told(other),
         };
-        self.tell(&edits, told, &format!("deletes {name} {key}"));
+        self.tell(&edits, told, || format!("deletes {name} {key}"));
         Ok(())
     }
 
@@ -361,8 +364,8 @@ impl Editor<'_> {
                 self.name_key(*edit, key);
             }
         }
-        let what = format!("creates a family {result:?} {}", shown(&parent.fields));
-        self.tell(&edits, told(&result), &what);
+        let what = || format!("creates a family {result:?} {}", shown(&parent.fields));
+        self.tell(&edits, told(&result), what);
         Ok(())
     }
 
@@ -395,9 +398,11 @@ impl Editor<'_> {
                 self.name_key(*edit, key);
             }
         }
-        let all: Vec<String> = prepared.iter().map(|one| shown(&one.fields)).collect();
-        let what = format!("writes several {name} {result:?} {}", all.join(" "));
-        self.tell(&edits, told(&result), &what);
+        let what = || {
+            let all: Vec<String> = prepared.iter().map(|one| shown(&one.fields)).collect();
+            format!("writes several {name} {result:?} {}", all.join(" "))
+        };
+        self.tell(&edits, told(&result), what);
         Ok(())
     }
 }
