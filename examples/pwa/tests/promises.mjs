@@ -416,7 +416,8 @@ await play(async () => {
     await answers(one, redirect("/v1/sync?again"));
     await ok(one);
     assert.deepEqual((await server({ title: "Redirected" })).map((visit) => visit.id), [key]);
-    await answers(one, json(401, "unauthorised"));
+    // The token that is asked for anew is refused, too.
+    await answers(one, json(401, "unauthorised"), json(401, "unauthorised"));
     assert.equal((await sync(one)).code, "unauthorised");
     await one.context.close();
   });
