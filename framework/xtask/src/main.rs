@@ -6,6 +6,7 @@ mod fuzz;
 mod js;
 mod needs;
 mod report;
+mod simulate;
 mod skips;
 mod steps;
 mod summary;
@@ -29,7 +30,7 @@ Exit codes of test:
   2  the command line was not understood
   3  under CI=true something was skipped that docs/skips.md does not list
   4  xtask could not do its own work; the message says why
-demo, bench, simulate and mutants end with the exit code of the program they run; js and fuzz with 0, 1 or 4.";
+demo, bench, simulate and mutants end with the exit code of the program they run; js, fuzz and a night with 0, 1 or 4.";
 
 /// The benches of the crate `onsync`, in the order in which they run.
 const BENCHES: [&str; 6] = ["first_sync", "delta", "push", "conflicts", "family", "memory"];
@@ -86,9 +87,12 @@ enum Task {
     },
     /// Run simulated worlds over all patterns, in a release build: for minutes, or what a night has time for.
     Simulate {
-        /// Two million worlds, pairs of crashes and partitions besides; takes hours.
-        #[arg(long)]
+        /// Two million worlds, pairs of crashes, partitions, all planted bugs, and a thousand processes killed; takes hours.
+        #[arg(long, conflicts_with = "flags")]
         nightly: bool,
+        /// Divides the numbers of a night by this.
+        #[arg(long, requires = "nightly", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        part: u64,
         /// Passed on to the campaign, after `--` (`--help`, `--seed 7`, …); instead of what it runs otherwise.
         #[arg(last = true)]
         flags: Vec<OsString>,
@@ -132,65 +136,14 @@ fn main() -> ExitCode {
         }
         Task::Js { package } => js::run(package.as_deref(), false),
         Task::Pwa { flags } => js::serve(&flags),
-        Task::Simulate { nightly, flags } => child::hand_over(simulate(nightly, &flags)),
-        Task::Mutants { flags } => child::hand_over(mutants(&flags)),
+        Task::Simulate {
+            nightly: true, part, ..
+        } => simulate::night(part),
+        Task::Simulate { flags, .. } => child::hand_over(simulate::simulate(&flags)),
+        Task::Mutants { flags } => child::hand_over(simulate::mutants(&flags)),
         Task::Fuzz { names, seconds } => fuzz::run(seconds, &names),
         Task::Bench { names, flags } => child::hand_over(bench(&names, &flags)),
     }
-}
-
-/// The campaign of the simulator; what it is to run comes behind.
-const CAMPAIGN: [&str; 8] = [
-    "run",
-    "--profile",
-    "campaign",
-    "--package",
-    "onsync-simulator",
-    "--example",
-    "campaign",
-    "--",
-];
-
-/// What it runs in minutes, and each `cargo xtask test` does: the same worlds each time, as many as are known to hold.
-const TESTED: [&str; 5] = ["worlds", "sweep", "sqlite", "--seeds", "50000"];
-
-/// What a night has time for.
-const NIGHTLY: [&str; 12] = [
-    "worlds",
-    "sweep",
-    "pairs",
-    "sqlite",
-    "partition",
-    "--seeds",
-    "2000000",
-    "--pairs",
-    "20000",
-    "--sqlite-seeds",
-    "5000",
-    "--keep-going",
-];
-
-fn simulate(nightly: bool, flags: &[OsString]) -> std::process::Command {
-    let mut command = child::cargo();
-    command.args(CAMPAIGN);
-    match (flags.is_empty(), nightly) {
-        (false, _) => command.args(flags),
-        (true, false) => command.args(TESTED),
-        (true, true) => command.args(NIGHTLY),
-    };
-    command
-}
-
-/// A build of its own, in a folder of its own: every crate is compiled with the bugs in it.
-fn mutants(flags: &[OsString]) -> std::process::Command {
-    let mut command = child::cargo();
-    command
-        .env("RUSTFLAGS", "--cfg onsync_mutant")
-        .env("CARGO_TARGET_DIR", child::root().join("target/mutants"))
-        .args(CAMPAIGN)
-        .args(["mutants", "--seeds", "10000"])
-        .args(flags);
-    command
 }
 
 fn bench(names: &[String], flags: &[OsString]) -> std::process::Command {
@@ -266,25 +219,20 @@ mod tests {
     }
 
     #[test]
-    fn simulate_runs_minutes_or_a_night_or_what_is_asked_for() {
-        let words = |line: &[&str]| match Arguments::try_parse_from(line).unwrap().command {
-            Task::Simulate { nightly, flags } => words(&simulate(nightly, &flags))[8..].join(" "),
-            _ => panic!("expected simulate"),
-        };
-        assert_eq!(words(&["xtask", "simulate"]), TESTED.join(" "));
-        assert_eq!(words(&["xtask", "simulate", "--nightly"]), NIGHTLY.join(" "));
-        assert_eq!(words(&["xtask", "simulate", "--", "--seed", "7"]), "--seed 7");
-    }
-
-    #[test]
-    fn mutants_are_built_apart() {
-        let command = mutants(&["--mutant".into(), "orphans-are-stored".into()]);
-        let flags: Vec<_> = command
-            .get_envs()
-            .filter(|(name, _)| *name == "RUSTFLAGS")
-            .collect();
-        assert_eq!(flags[0].1, Some("--cfg onsync_mutant".as_ref()));
-        assert!(words(&command).ends_with(&["--mutant".to_owned(), "orphans-are-stored".to_owned()]));
+    fn a_part_of_a_night_is_a_part_of_a_night() {
+        let parsed = |line: &[&str]| Arguments::try_parse_from(line).map(|arguments| arguments.command);
+        let night = parsed(&["xtask", "simulate", "--nightly", "--part", "100"]).unwrap();
+        assert!(matches!(
+            night,
+            Task::Simulate {
+                nightly: true,
+                part: 100,
+                ..
+            }
+        ));
+        assert!(parsed(&["xtask", "simulate", "--part", "100"]).is_err());
+        assert!(parsed(&["xtask", "simulate", "--nightly", "--part", "0"]).is_err());
+        assert!(parsed(&["xtask", "simulate", "--nightly", "--", "--seed", "7"]).is_err());
     }
 
     #[test]
