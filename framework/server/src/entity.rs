@@ -273,7 +273,8 @@ impl EntityPages {
             return Ok(None);
         }
         let reached = token.state.position();
-        if reached > position || !history::knows(snapshot, token.mark, reached).await? {
+        let is_known = reached <= position && history::knows(snapshot, token.mark, reached).await?;
+        if onsync_core::mutant!("a-restored-server-is-taken-for-the-old-one", !is_known, false) {
             tracing::warn!(
                 entity,
                 "a checkpoint is from another history of the database: the device fetches again"

@@ -49,7 +49,10 @@ pub(crate) async fn seen(server: &Inner, principal: &Principal, request: &Reques
     let mut snapshot = store.read().await?;
     let position = snapshot.position().await?;
     let restored = match shown {
-        Some(shown) => !is_known(snapshot.as_mut(), &seals, principal, shown, position).await?,
+        Some(shown) => {
+            let is_known = is_known(snapshot.as_mut(), &seals, principal, shown, position).await?;
+            onsync_core::mutant!("a-restored-server-is-taken-for-the-old-one", !is_known, false)
+        }
         None => false,
     };
     if restored {

@@ -11,7 +11,15 @@ macro_rules! write {
             let mut transaction = store.begin(Access::App).await?;
             let $tx = transaction.as_mut();
             let result = $work;
-            transaction.commit().await?;
+            let committed = transaction.commit().await;
+            onsync_core::mutant!(
+                "what-a-full-disk-refused-counts-as-written",
+                committed,
+                committed.or_else(|error| match error.code() {
+                    "disk_full" => Ok(()),
+                    _ => Err(error),
+                })
+            )?;
             Ok(result)
         })
         .await

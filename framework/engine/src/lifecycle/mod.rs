@@ -453,7 +453,7 @@ impl Lifecycle {
         if taken {
             return self.steps.take_over().await;
         }
-        if !frozen {
+        if onsync_core::mutant!("a-holder-at-work-is-not-waited-for", !frozen, false) {
             return Err(Error::busy(
                 "another_process_syncs",
                 "another process or tab is syncing this store; wait for it, or close it",

@@ -230,7 +230,8 @@ impl Queue {
     /// There are new credentials: everything that waited for them is due.
     pub(crate) fn credentials_changed(&mut self) {
         self.needs_credentials = false;
-        self.release(|wait| *wait == Wait::Credentials);
+        let goes_on = onsync_core::mutant!("new-credentials-wake-nobody", true, false);
+        self.release(|wait| *wait == Wait::Credentials && goes_on);
     }
 
     fn release(&mut self, due: impl Fn(&Wait) -> bool) {

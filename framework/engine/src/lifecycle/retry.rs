@@ -86,7 +86,11 @@ pub(crate) fn next(
             let jittered = longest_wait(settings, failures).mul_f64(chance.clamp(0.0, 1.0));
             let asked = error.retry_after().unwrap_or_default().min(LONGEST_PATIENCE);
             let at = budget.take(now, now + jittered.max(asked), settings.attempts_per_hour);
-            Next::After(at.saturating_sub(now))
+            Next::After(onsync_core::mutant!(
+                "a-failed-run-is-tried-again-at-once",
+                at.saturating_sub(now),
+                Duration::ZERO
+            ))
         }
     }
 }

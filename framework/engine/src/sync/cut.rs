@@ -82,7 +82,8 @@ pub(super) async fn cut(
     outbox: &mut Outbox,
     units: &mut Units,
 ) -> Result<CutResult> {
-    let mut tx = syncer.begin(fence, true).await?;
+    let durable = onsync_core::mutant!("what-is-cut-does-not-outlive-a-loss-of-power", true, false);
+    let mut tx = syncer.begin(fence, durable).await?;
     let mut instance = tx.instance(syncer.runtime.random_uuid()).await?;
     // What was saved from a damaged store came with the numbers of that store.
     let beyond = outbox.highest().map_or(0, |highest| highest.saturating_add(1));

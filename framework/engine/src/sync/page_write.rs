@@ -39,7 +39,8 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
 
     pub(super) async fn write(mut self, mut page: Page) -> Result<()> {
         let schema = self.run.syncer.schema.clone();
-        for (created, key) in std::mem::take(&mut page.created) {
+        let told = std::mem::take(&mut page.created);
+        for (created, key) in onsync_core::mutant!("an-early-copy-is-another-record", told, Vec::new()) {
             note_issued(self.tx, &schema, created, &key).await?;
         }
         let positions: Vec<usize> = (0..self.entity.attributes.len())
