@@ -29,7 +29,7 @@ pub const PLANTED: &[Planted] = &[
     planted("what-is-on-its-way-is-cut-again", "engine", &[8, 10]),
     planted("pages-go-over-edits", "engine", &[11]),
     planted("a-refetch-removes-nothing", "engine", &[32]),
-    planted("a-refetch-passes-by-what-was-deleted-here", "engine", &[14]),
+    planted("a-refetch-goes-over-edits", "engine", &[14]),
     planted("a-conflict-is-lost-to-the-server", "engine", &[11, 15]),
     planted("staged-pages-are-forgotten", "engine", &[3, 4]),
     planted("references-keep-the-servers-key", "engine", &[20]),

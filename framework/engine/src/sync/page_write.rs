@@ -98,7 +98,7 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
         };
         let mut here = keys.keys_in(self.tx, range).await?;
         let looks = self.run.syncer.pattern(&page.entity)?.view() != ViewNeed::Nothing;
-        if onsync_core::mutant!("a-refetch-passes-by-what-was-deleted-here", looks, false) {
+        if looks {
             here.extend(keys.deleted_in(self.tx, range).await?);
         }
         if onsync_core::mutant!("a-refetch-removes-nothing", here.is_empty(), true) {
@@ -335,6 +335,9 @@ impl<'a, 'r, 't> PageWriter<'a, 'r, 't> {
         for (key, arrival) in gone {
             match dirty.get(&key) {
                 None => clean.push(key),
+                Some(_) if onsync_core::mutant!("a-refetch-goes-over-edits", false, snapshot) => {
+                    clean.push(key)
+                }
                 Some(overlay) if snapshot && overlay.base.is_none() => {}
                 Some(overlay) => {
                     let mine = self
