@@ -44,6 +44,7 @@ pub(crate) fn worlds(arguments: &Arguments, plug_ins: &PlugIns) -> Result<bool> 
         true,
     );
     let held = report("worlds", &findings, arguments.threads());
+    say_how_full(&findings);
     if let Some(Failed { seed, .. }) = findings.failed.first().filter(|_| !arguments.keep_going) {
         tell(&Plan::new(*seed, &plug_ins.patterns)?, plug_ins, arguments);
     }
@@ -60,7 +61,9 @@ pub(crate) fn sqlite(arguments: &Arguments, plug_ins: &PlugIns) -> bool {
     let plan = |seed| Plan::new(seed, &plug_ins.patterns).map(on_files);
     let seeds = arguments.sqlite_seeds;
     let findings = run(arguments, plug_ins, &SqlitePlace::make, &plan, seeds, false);
-    report("worlds on SQLite files", &findings, arguments.threads())
+    let held = report("worlds on SQLite files", &findings, arguments.threads());
+    say_how_full(&findings);
+    held
 }
 
 /// Devices that were cut off come back by themselves.
@@ -117,6 +120,14 @@ pub(crate) fn sweep(arguments: &Arguments, plug_ins: &PlugIns, two: bool) -> Res
     Ok(held)
 }
 
+/// Says in how many worlds as much happened as in each is wanted; one without is among those that failed.
+fn say_how_full(findings: &Findings) {
+    println!(
+        "{} of {} have 40 writes, 3 crashes and 40 lost requests or more",
+        findings.full, findings.runs
+    );
+}
+
 /// Says what a campaign found; whether everything held.
 fn report(what: &str, findings: &Findings, threads: usize) -> bool {
     let seconds = findings.took.as_secs_f64();
@@ -139,10 +150,7 @@ fn report(what: &str, findings: &Findings, threads: usize) -> bool {
         over(reach.crashes, seconds),
         over(reach.lost, seconds),
     );
-    println!(
-        "{} of {} have 40 writes, 3 crashes and 40 lost requests or more; {} ran twice and did the same",
-        findings.full, findings.runs, findings.repeated
-    );
+    println!("{} ran twice and did the same", findings.repeated);
     let mut by_check = BTreeMap::<&str, Vec<&Failed>>::new();
     for failed in &findings.failed {
         by_check.entry(failed.failure.check).or_default().push(failed);
