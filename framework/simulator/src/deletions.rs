@@ -104,12 +104,13 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Whether the record went after the edit and was made again, or was gone before; or its device made it again.
+    /// Whether the record went after the edit and was made again, or was gone before; or its device made it again; or somebody else had,
+    /// under another key, and the device did not know.
     fn made_since(&self, entity: &EntitySchema, edit: &Edit, identity: &Key) -> bool {
         let Some(facts) = self.facts.get(&entity.name) else {
             return true;
         };
-        let mut absent = true;
+        let (mut absent, mut gone) = (true, false);
         for event in &self.ledger.events {
             let write = &event.write;
             let (Deed::Insert(fields) | Deed::Update(fields) | Deed::Delete(fields)) = &write.deed;
@@ -127,6 +128,12 @@ impl Judge<'_> {
             if event.at > edit.at && (deleted || absent) {
                 return true;
             }
+            // Under a key that the server issued: the one that was deleted is another one.
+            let again = gone && !deleted && entity.ids == Ids::Server;
+            if again && fields.iter().any(|(_, value)| self.ledger.is_news(edit, value)) {
+                return true;
+            }
+            gone |= deleted;
             absent = deleted;
         }
         let again = |later: &Edit| {

@@ -242,6 +242,13 @@ impl Ledger {
         }
     }
 
+    /// Whether somebody else made this value, and the device had not been told of it when it edited.
+    pub(crate) fn is_news(&self, edit: &Edit, value: &Value) -> bool {
+        let maker = self.made.get(value).and_then(|maker| self.edits.get(*maker));
+        let told = self.heard.get(&(edit.device, value.clone()));
+        maker.is_some_and(|maker| maker.device != edit.device) && told.is_none_or(|at| *at > edit.at)
+    }
+
     /// An update is about to go over these values, which stand on the server, where conflicts are not to be decided silently: whoever
     /// edited an attribute, or one that travels together with it, knew what was there, or a person decided.
     pub(crate) fn goes_over(&mut self, write: &Write, before: &Fields) {
