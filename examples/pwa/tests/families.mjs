@@ -2,7 +2,7 @@
 //
 //   node families.mjs <address>
 import assert from "node:assert/strict";
-import { answers, create, cutOff, device, failAt, lost, ok, play, query, reopen, scenario, sync, there, update, waiting } from "./harness.mjs";
+import { answers, create, cutOff, device, failAt, lost, ok, play, promised, query, reopen, scenario, sync, there, update, waiting } from "./harness.mjs";
 
 /** Makes a company, its contacts, and a note under the first of them; their keys on this device. */
 async function family(of, name, contacts = 3) {
@@ -162,10 +162,9 @@ await play(async () => {
     let kills = 0;
     for (let [write, more] = [1, true]; more; write += 1) {
       for (const how of ["before", "after"]) {
-        const told = new Promise((resolve) => {
-          // It is never answered.
-          killed.page.route("**/killed", () => resolve("killed"));
-        });
+        const { promise: told, resolve } = promised();
+        // It is never answered.
+        await killed.page.route("**/killed", () => resolve("killed"));
         await failAt(killed, write, how);
         const ended = killed.page.evaluate(() => window.app.onSync("All").outcome().then(() => "ended")).catch((error) => String(error));
         const what = await Promise.race([ended, told]);

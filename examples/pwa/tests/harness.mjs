@@ -132,15 +132,22 @@ export const failAt = ({ page }, number, how) => page.evaluate(([number, how]) =
   };
 }, [number, how]);
 
+/** A promise and what keeps it. */
+export function promised() {
+  let resolve;
+  const promise = new Promise((kept) => (resolve = kept));
+  return { promise, resolve };
+}
+
 /** Freezes a tab: none of its scripts, timers and answers go on until it thaws. Headless Chromium freezes no tab by itself. */
 export async function freeze({ page }) {
-  let go;
-  const thawed = new Promise((resolve) => (go = resolve));
-  const still = new Promise((resolve) => page.route("**/frozen", async (route) => {
-    resolve();
+  const { promise: thawed, resolve: go } = promised();
+  const { promise: still, resolve: reached } = promised();
+  await page.route("**/frozen", async (route) => {
+    reached();
     await thawed;
     await route.fulfill({ body: "thawed" });
-  }));
+  });
   // Its one thread waits here, but not within a transaction: browsers freeze no tab that others wait for.
   const ticks = page.evaluate(async () => {
     const busy = async () => window.transactions > 0 || (await navigator.locks.query()).held.some(({ name }) => !name.endsWith(":sync"));

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import {
-  ARGUMENTS, address, answers, browser, conflicts, create, cutOff, device, executablePath, failAt, freeze, fulfilled, later, lost, ok, openApp, play, query,
+  ARGUMENTS, address, answers, browser, conflicts, create, cutOff, device, executablePath, failAt, freeze, fulfilled, later, lost, ok, openApp, play, promised, query,
   scenario as counted, shared, sync, there, update, waiting,
 } from "./harness.mjs";
 
@@ -38,10 +38,9 @@ await play(async () => {
         const context = await browser.newContext();
         const page = await context.newPage();
         await openApp(page, { store: { page_rows: 60 } });
-        const killed = new Promise((resolve) => {
-          // It is never answered.
-          page.route("**/killed", () => resolve("killed"));
-        });
+        const { promise: killed, resolve } = promised();
+        // It is never answered.
+        await page.route("**/killed", () => resolve("killed"));
         await failAt({ page }, write, how);
         const ended = page.evaluate(() => window.app.onSync("All").outcome().then(() => "ended")).catch((error) => String(error));
         const what = await Promise.race([ended, killed]);
@@ -83,8 +82,7 @@ await play(async () => {
     await ok(other);
     await change(one, key, { minutes: 2 });
     await ok(one);
-    let release;
-    const held = new Promise((resolve) => (release = resolve));
+    const { promise: held, resolve: release } = promised();
     let answered;
     await answers(other, async (route) => {
       const response = await route.fetch();
@@ -296,14 +294,14 @@ await play(async () => {
       }
       const title = (n) => `Frozen ${stands} ${n}`;
       const key = await make(holder, { title: title("holder"), minutes: 1 });
-      let go;
-      const thawed = new Promise((resolve) => (go = resolve));
-      const sent = new Promise((resolve) => answers(holder, async (route) => {
+      const { promise: thawed, resolve: go } = promised();
+      const { promise: sent, resolve: reached } = promised();
+      await answers(holder, async (route) => {
         const response = stands === "answered" && (await route.fetch());
-        resolve();
+        reached();
         await thawed;
         return response ? route.fulfill({ response }) : route.continue();
-      }));
+      });
       const late = sync(holder);
       await sent;
       const thaw = await freeze(holder);
